@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     audit,
     agents,
     rightsReaders: rightsReadersOf(config),
+    mcp: await mcpOf(config, identity),
   };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
@@ -144,6 +145,20 @@ function verifierOf(
   identity: GatewayOptions['identity'],
 ): Verifier {
   return createGatewayVerifier({ issuers: trustedIssuers(issuers), audience, identity, allowQueueTokens });
+}
+
+/** The settings of the endpoint for assistants; undefined if it is not enabled. */
+async function mcpOf(
+  { mcp, issuers, auth, identity: { issuer }, host, port }: GatewayConfig,
+  identity: GatewayOptions['identity'],
+): Promise<GatewayOptions['mcp']> {
+  if (!mcp.enabled) return undefined;
+  const { mcpSettings, readOperationFolders } = await import('./mcp/configured.js');
+  const url = mcp.url ?? new URL('/mcp', issuer ?? `http://${host}:${port}`).href;
+  const { origins, runQuery: runsQueries, operations } = mcp;
+  const settings = { url, origins, runsQueries, operations: readOperationFolders(operations) };
+  if (auth === 'off') return { ...settings, verifier: undefined };
+  return mcpSettings({ ...settings, issuers: trustedIssuers(issuers), identity });
 }
 
 /** Accepts the tokens by which core asks for rights, if its keys are known. */

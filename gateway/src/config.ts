@@ -110,6 +110,20 @@ const schema = z.object({
   /** Shows messages of subgraph errors without a code to clients. */
   uncodedMessages: z.boolean().default(false),
   logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** The endpoint for assistants, `/mcp`. */
+  mcp: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      /** Its public address, the audience of its tokens; default: `/mcp` at `identity.issuer`. */
+      url: z.url().optional(),
+      /** Origins of pages that may call it, in addition to its own. */
+      origins: z.array(z.string().min(1)).default([]),
+      /** Offers the tool that runs queries of the caller. */
+      runQuery: z.boolean().default(true),
+      /** Folders with operations by subgraph, for a gateway that serves a supergraph file. */
+      operations: z.record(z.string(), z.string().min(1)).default({}),
+    })
+    .prefault({}),
   /** Time that a shutdown waits for running operations, in milliseconds. */
   drainMs: z.number().int().min(0).max(600_000).default(3000),
   /** Subgraphs at other addresses than in the supergraph. */
@@ -241,6 +255,7 @@ export function readCommandLine(
   });
   checkGraph(config);
   checkIdentities(config);
+  checkMcp(config);
   assertSecureListening(config);
   checkRetention(config);
   return { config };
@@ -301,6 +316,12 @@ function checkIdentities({ auth, host, issuers, identity, mongoUri }: GatewayCon
       expected: '[{issuer, jwksUri}]',
     });
   }
+}
+
+function checkMcp({ mcp, identity, auth }: GatewayConfig): void {
+  if (!mcp.enabled || auth === 'off' || (mcp.url ?? identity.issuer) !== undefined) return;
+  const text = 'mcp.url: it is missing; must be the public address of the endpoint, such as https://host/mcp';
+  throw new DomainError('CONFIG_INVALID', text, { field: 'mcp.url', expected: 'an address' });
 }
 
 function checkRetention({ audit }: GatewayConfig): void {

@@ -1,6 +1,7 @@
 export { buildGateway, builtPages, type Gateway } from './app.js';
 export type { GatewayOptions } from './gateway-options.js';
 export { createGatewayVerifier, type GatewayVerifierOptions } from './gateway-verifier.js';
+export { mcpSettings, type McpSettingsOptions } from './mcp/configured.js';
 export { type BaselineOptions, putBaseline } from './registry/baseline.js';
 export { buildOwnSubgraph } from './registry/index.js';
 export { routes } from './routes.js';

@@ -288,6 +288,8 @@ export type AuditTargets = {
 
 /** A schema to check. */
 export type CheckSchemaInput = {
+  /** Files of operations that agents get as tools, one operation each; null for those that are live. */
+  readonly agentOperations?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Schema of the subgraph, with or without the shared types; null for the schema that the endpoint serves. */
   readonly sdl?: InputMaybe<Scalars['String']['input']>;
   /** The registered subgraph. */
@@ -1488,6 +1490,8 @@ export type ProposalTarget = {
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
+  /** Files of operations that agents get as tools, one operation each; null keeps those that are live. */
+  readonly agentOperations?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   readonly isBreakingAccepted?: InputMaybe<Scalars['Boolean']['input']>;
   /** Note about the change, up to 1000 characters. */
@@ -2174,6 +2178,8 @@ export type SchemaFinding = {
 
 /** Rule that the schema of a subgraph must follow. */
 export type SchemaRule =
+  /** Operations of agents fit the schema and have descriptions. */
+  | 'AGENT_OPERATION'
   /** The change does not break clients. */
   | 'BREAKING'
   /** The subgraph composes with all others. */
@@ -3302,7 +3308,7 @@ export type ResolversTypes = {
   SchemaCheckEdge: ResolverTypeWrapper<Omit<SchemaCheckEdge, 'node'> & { node: ResolversTypes['SchemaCheck'] }>;
   SchemaClientUse: ResolverTypeWrapper<SchemaClientUse>;
   SchemaFinding: ResolverTypeWrapper<SchemaFindingMapper>;
-  SchemaRule: ResolverTypeWrapper<'PARSE' | 'COMPOSITION' | 'PREFIX' | 'NULLABLE' | 'ONE_FIELD' | 'MUTATION_NAME' | 'SUBSCRIPTION_NAME' | 'REDEFINITION' | 'DESCRIPTION' | 'ONE_OWNER' | 'SILENT_MERGE' | 'VANISHING_INPUT_FIELD' | 'ENUM_UNION' | 'DESCRIPTION_CONFLICT' | 'SHARED_DEFINITION' | 'FOREIGN_CHANGE' | 'BREAKING' | 'ENDPOINT'>;
+  SchemaRule: ResolverTypeWrapper<'PARSE' | 'COMPOSITION' | 'PREFIX' | 'NULLABLE' | 'ONE_FIELD' | 'MUTATION_NAME' | 'SUBSCRIPTION_NAME' | 'REDEFINITION' | 'DESCRIPTION' | 'ONE_OWNER' | 'SILENT_MERGE' | 'VANISHING_INPUT_FIELD' | 'ENUM_UNION' | 'DESCRIPTION_CONFLICT' | 'SHARED_DEFINITION' | 'FOREIGN_CHANGE' | 'AGENT_OPERATION' | 'BREAKING' | 'ENDPOINT'>;
   SchemaUse: ResolverTypeWrapper<SchemaUseMapper>;
   SchemaVersion: ResolverTypeWrapper<SchemaVersionMapper>;
   SchemaVersionConnection: ResolverTypeWrapper<SchemaVersionConnectionMapper>;
@@ -4344,7 +4350,7 @@ export type SchemaFindingResolvers<ContextType = SubgraphContext, ParentType ext
   rule?: Resolver<ResolversTypes['SchemaRule'], ParentType, ContextType>;
 };
 
-export type SchemaRuleResolvers = EnumResolverSignature<{ BREAKING?: any, COMPOSITION?: any, DESCRIPTION?: any, DESCRIPTION_CONFLICT?: any, ENDPOINT?: any, ENUM_UNION?: any, FOREIGN_CHANGE?: any, MUTATION_NAME?: any, NULLABLE?: any, ONE_FIELD?: any, ONE_OWNER?: any, PARSE?: any, PREFIX?: any, REDEFINITION?: any, SHARED_DEFINITION?: any, SILENT_MERGE?: any, SUBSCRIPTION_NAME?: any, VANISHING_INPUT_FIELD?: any }, ResolversTypes['SchemaRule']>;
+export type SchemaRuleResolvers = EnumResolverSignature<{ AGENT_OPERATION?: any, BREAKING?: any, COMPOSITION?: any, DESCRIPTION?: any, DESCRIPTION_CONFLICT?: any, ENDPOINT?: any, ENUM_UNION?: any, FOREIGN_CHANGE?: any, MUTATION_NAME?: any, NULLABLE?: any, ONE_FIELD?: any, ONE_OWNER?: any, PARSE?: any, PREFIX?: any, REDEFINITION?: any, SHARED_DEFINITION?: any, SILENT_MERGE?: any, SUBSCRIPTION_NAME?: any, VANISHING_INPUT_FIELD?: any }, ResolversTypes['SchemaRule']>;
 
 export type SchemaUseResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaUse'] = ResolversParentTypes['SchemaUse']> = {
   clients?: Resolver<ReadonlyArray<ResolversTypes['SchemaClientUse']>, ParentType, ContextType>;

@@ -1,6 +1,7 @@
 /**
  * The check of one subgraph's schema among the others: everything that can be said without a running service.
  */
+import { brokenBy, operationFindings } from './agent-operations/findings.js';
 import { compareSchemas, type SchemaChange } from './changes.js';
 import { compose, type CompositionFault } from './compose.js';
 import { type Finding, finding } from './findings.js';
@@ -11,6 +12,8 @@ import { ownDocument } from './shared-definitions.js';
 /** A subgraph of the graph. */
 export interface GraphSubgraph extends RuledSubgraph {
   readonly url: string;
+  /** Files of the operations that agents get as tools, as one text. */
+  readonly agentOperations?: string | undefined;
 }
 
 /** Input of a check. */
@@ -30,7 +33,11 @@ export interface CheckReport {
   /** Null when the schemas do not compose. */
   readonly supergraphSdl: string | null;
   readonly publicSdl: string | null;
+  /** Operations of other subgraphs that the change makes invalid: it breaks their agents. */
+  readonly brokenOperations: readonly Finding[];
 }
+
+const nothing = { changes: [], supergraphSdl: null, publicSdl: null, brokenOperations: [] };
 
 /** Composes and checks. Never throws for a bad schema. */
 export async function checkSubgraph({ candidate, others, livePublicSdl }: CheckInput): Promise<CheckReport> {
@@ -38,17 +45,19 @@ export async function checkSubgraph({ candidate, others, livePublicSdl }: CheckI
   const composition = compose(all);
   if (!composition.ok && composition.faults.some(({ code }) => code === 'INVALID_GRAPHQL')) {
     const findings = composition.faults.map(({ message }) => finding('parse', candidate.name, message));
-    return { findings, changes: [], supergraphSdl: null, publicSdl: null };
+    return { ...nothing, findings };
   }
   const findings = [...experimentRules(candidate, others), ...checkAmongOthers(candidate, others)];
   if (!composition.ok) {
     const all = [...findings, ...composition.faults.map((fault) => ofComposition(fault, candidate.name))];
-    return { findings: all, changes: [], supergraphSdl: null, publicSdl: null };
+    return { ...nothing, findings: all };
   }
   const { supergraphSdl, publicSdl } = composition;
   const changes = livePublicSdl === null ? [] : await compareSchemas(livePublicSdl, publicSdl);
   findings.push(...foreignChanges(candidate, changes, findings));
-  return { findings, changes, supergraphSdl, publicSdl };
+  findings.push(...operationFindings([candidate], publicSdl));
+  const brokenOperations = brokenBy(others, livePublicSdl, publicSdl);
+  return { findings, changes, supergraphSdl, publicSdl, brokenOperations };
 }
 
 /** Core's subgraphs first, then by name: the order decides nothing but the text of the supergraph. */

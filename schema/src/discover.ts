@@ -8,6 +8,7 @@ import { DomainError } from '@rhizome/errors';
 import { Kind, parse } from 'graphql';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { joinOperations } from './agent-operations/read.js';
 
 /** Form of the name of an experiment. */
 export const experimentName = /^[a-z][a-z0-9]{1,30}$/;
@@ -45,6 +46,8 @@ export interface FoundSubgraph {
   readonly sdl: string;
   /** The SDL of its own, without the shared definitions. */
   readonly ownSdl: string;
+  /** Files of the operations that agents get as tools, as one text. */
+  readonly agentOperations: string;
   /** Present for experiments. */
   readonly manifest?: ExperimentManifest;
 }
@@ -116,7 +119,16 @@ function found(
     .map((file) => readFileSync(join(root, folder, 'src', file), 'utf8'))
     .filter(isTypeSystem);
   const ownSdl = texts.join('\n');
-  return { ...identity, folder, ownSdl, sdl: `${shared}\n${ownSdl}` };
+  const agentOperations = joinOperations(operationFiles(join(root, folder)));
+  return { ...identity, folder, ownSdl, sdl: `${shared}\n${ownSdl}`, agentOperations };
+}
+
+/** Texts of the files in `agent/` of a package. */
+function operationFiles(folder: string): readonly string[] {
+  const agent = join(folder, 'agent');
+  if (!existsSync(agent)) return [];
+  const files = readdirSync(agent).filter((file) => file.endsWith('.graphql'));
+  return files.map((file) => readFileSync(join(agent, file), 'utf8'));
 }
 
 function isTypeSystem(text: string): boolean {

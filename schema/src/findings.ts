@@ -20,6 +20,7 @@ export const cures = {
     'Leave the description out, or use the words of the owner: only one of them is shown.',
   'shared-definition': 'Copy the definition from schema/shared.graphql as it is.',
   'foreign-change': 'Undo what changes it: it belongs to somebody else.',
+  'agent-operation': 'Mend the operation in `agent/`, or keep what it selects.',
   breaking:
     'Keep it together with its successor, mark it @deprecated, and remove it when nobody has used it for 30 days.',
   endpoint: 'Start the service with exactly this schema at its registered endpoint, then publish again.',

@@ -17,6 +17,7 @@ export {
   gatewaySubgraph,
   inProcessUrl,
 } from './discover.js';
+export { brokenBy } from './agent-operations/findings.js';
 export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolation } from './rules.js';
 export { compareSchemas, compareSupergraphs, type SchemaChange, type Severity } from './changes.js';
 export { checkSubgraph, coreFirst, type CheckInput, type CheckReport, type GraphSubgraph } from './check.js';

@@ -428,6 +428,8 @@ export type ChangeTaskUserErrorCode =
 
 /** A schema to check. */
 export type CheckSchemaInput = {
+  /** Files of operations that agents get as tools, one operation each; null for those that are live. */
+  agentOperations?: Array<string> | null | undefined;
   /** Schema of the subgraph, with or without the shared types; null for the schema that the endpoint serves. */
   sdl?: string | null | undefined;
   /** The registered subgraph. */
@@ -2370,6 +2372,8 @@ export type ProposalStatus =
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
+  /** Files of operations that agents get as tools, one operation each; null keeps those that are live. */
+  agentOperations?: Array<string> | null | undefined;
   /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   isBreakingAccepted?: boolean | null | undefined;
   /** Note about the change, up to 1000 characters. */
@@ -2989,6 +2993,8 @@ export type SchemaChangeSeverity =
 
 /** Rule that the schema of a subgraph must follow. */
 export type SchemaRule =
+  /** Operations of agents fit the schema and have descriptions. */
+  | 'AGENT_OPERATION'
   /** The change does not break clients. */
   | 'BREAKING'
   /** The subgraph composes with all others. */

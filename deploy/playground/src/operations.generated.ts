@@ -551,6 +551,8 @@ export type OutputDatasetInput = {
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
+  /** Files of operations that agents get as tools, one operation each; null keeps those that are live. */
+  agentOperations?: Array<string> | null | undefined;
   /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   isBreakingAccepted?: boolean | null | undefined;
   /** Note about the change, up to 1000 characters. */

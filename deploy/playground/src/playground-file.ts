@@ -16,6 +16,8 @@ export interface PlaygroundFile {
   readonly token: string;
   /** Token that can read everything. */
   readonly readerToken: string;
+  /** Address of the endpoint for assistants. */
+  readonly mcp: string;
   /** Process id of the playground. */
   readonly pid: number;
   /** Process ids by name, without those of the store. */
@@ -28,9 +30,13 @@ export const playgroundFilePath = (data: string): string => join(data, 'playgrou
 /** Path of a file that contains only the token, for `--token-file`. */
 export const tokenFilePath = (data: string): string => join(data, 'token');
 
+/** Path of a file that contains only the token of an assistant, which its configuration may name. */
+export const assistantTokenPath = (data: string): string => join(data, 'assistant-token');
+
 /** Writes the files atomically: a reader never sees a part of one. */
-export function writePlaygroundFile(data: string, content: PlaygroundFile): void {
+export function writePlaygroundFile(data: string, content: PlaygroundFile, assistantToken: string): void {
   replace(tokenFilePath(data), content.token);
+  replace(assistantTokenPath(data), assistantToken);
   replace(playgroundFilePath(data), `${JSON.stringify(content, null, 2)}\n`);
 }
 
@@ -38,6 +44,7 @@ export function writePlaygroundFile(data: string, content: PlaygroundFile): void
 export function removePlaygroundFile(data: string): void {
   rmSync(playgroundFilePath(data), { force: true });
   rmSync(tokenFilePath(data), { force: true });
+  rmSync(assistantTokenPath(data), { force: true });
 }
 
 function replace(path: string, text: string): void {

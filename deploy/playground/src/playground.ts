@@ -266,10 +266,11 @@ class Playground {
       dashboard: `${origin}/`,
       token,
       readerToken,
+      mcp: `${origin}/mcp`,
       pid: process.pid,
       pids,
     };
-    writePlaygroundFile(data, file);
+    writePlaygroundFile(data, file, await identities.assistant(file.mcp));
     this.#shutdown.add('the playground file', () => removePlaygroundFile(data));
     return file;
   }

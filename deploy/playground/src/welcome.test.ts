@@ -9,6 +9,7 @@ const file = {
   dashboard: 'http://127.0.0.1:4000/',
   token: 'a.b.c',
   readerToken: 'd.e.f',
+  mcp: 'http://127.0.0.1:4000/mcp',
   pid: 1,
   pids: {},
 };

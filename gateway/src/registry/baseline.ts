@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type GraphSubgraph, sdlDigest } from '@rhizome/schema';
 import { ownAddress } from './graph/own-address.js';
+import { operationsMember } from './operations-member.js';
 import { baselineSubject, bringIn } from './own-member.js';
 import { openRegistryStore } from './store/open.repository.js';
 
@@ -44,12 +45,13 @@ export async function putBaseline(options: BaselineOptions): Promise<number> {
         clock.now(),
       );
     }
-    const members = subgraphs.map(({ name, url, sdl, typePrefix }) => ({
+    const members = subgraphs.map(({ name, url, sdl, typePrefix, agentOperations }) => ({
       name,
       typePrefix,
       endpoint: url,
       digest: sdlDigest(sdl),
       sdl,
+      ...operationsMember(agentOperations),
     }));
     return (await bringIn({ repository, clock, log }, members, supergraphSdl)).number;
   } finally {

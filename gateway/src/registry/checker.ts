@@ -1,7 +1,7 @@
 /** Checks the next state of the graph and returns the findings as a document that can be stored. */
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
-import { type CheckReport, type Finding, finding, type SchemaChange, sdlDigest } from '@rhizome/schema';
+import { type CheckReport, type Finding, finding, sdlDigest } from '@rhizome/schema';
 import type { Composer } from './composer.js';
 import { type Graph, type GraphMember, ruled } from './graph.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
@@ -66,7 +66,8 @@ export class Checker {
         ? members.map((member) => ruled({ ...member, sinceVersion: 1 }))
         : graph.members.filter(({ name }) => name !== withdrawn).map(ruled);
     const liveSupergraphSdl = graph.supergraphSdl;
-    const { result, changes } = await this.#composer.compose({ subgraphs: all, liveSupergraphSdl });
+    const composed = await this.#composer.compose({ subgraphs: all, liveSupergraphSdl });
+    const { result, changes, brokenOperations } = composed;
     const findings = result.ok
       ? []
       : result.faults.map(({ code, message }) => finding('composition', '', `${code}: ${message}`));
@@ -75,10 +76,11 @@ export class Checker {
       changes,
       supergraphSdl: result.ok ? result.supergraphSdl : null,
       publicSdl: null,
+      brokenOperations,
     };
     const leaving = graph.members.find(({ name }) => name === withdrawn);
     const digest = leaving?.digest ?? sdlDigest(members.map(({ sdl }) => sdl).join('\n'));
-    const breaking = acceptBreaking ? [] : await this.#breaking(changes);
+    const breaking = acceptBreaking ? [] : await this.#breaking(report);
     return {
       check: this.#document(graph, { name: subgraph ?? '*', digest }, report, breaking, principal),
       report,
@@ -96,19 +98,26 @@ export class Checker {
     const candidate = ruled({ ...member, sinceVersion: 1 });
     const liveSupergraphSdl = graph.supergraphSdl;
     const report = await this.#composer.check({ candidate, others, liveSupergraphSdl });
-    const breaking = acceptBreaking ? [] : await this.#breaking(report.changes);
+    const breaking = acceptBreaking ? [] : await this.#breaking(report);
     return { check: this.#document(graph, member, report, breaking, principal), report };
   }
 
-  /** Breaking changes of elements that are in use, or that are not yet known to be unused. */
-  async #breaking(changes: readonly SchemaChange[]): Promise<readonly Finding[]> {
+  /**
+   * Breaking changes of elements that are in use, or that are not yet known to be unused, and operations of
+   * agents that the change breaks.
+   */
+  async #breaking({
+    changes,
+    brokenOperations,
+  }: Pick<CheckReport, 'changes' | 'brokenOperations'>): Promise<readonly Finding[]> {
     const breaking = changes.filter(({ severity }) => severity === 'BREAKING');
     const uses = await this.#uses.of(breaking.map(({ usedAs }) => usedAs));
-    return breaking.flatMap(({ where, message }, index) => {
+    const found = breaking.flatMap(({ where, message }, index) => {
       const use = uses[index];
       if (use?.isUnused) return [];
       return [finding('breaking', where, `${message}. ${use ? usedBy(use) : 'Use is not recorded.'}`)];
     });
+    return [...found, ...brokenOperations];
   }
 
   #document(

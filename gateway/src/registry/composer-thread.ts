@@ -1,6 +1,6 @@
 // Thread of the composer: see composer.ts.
 import { parentPort } from 'node:worker_threads';
-import { checkSubgraph, compose, publicSdlOf } from '@rhizome/schema';
+import { brokenBy, checkSubgraph, compose, publicSdlOf } from '@rhizome/schema';
 import { compareSchemas, compareSupergraphs } from '@rhizome/schema';
 import type { ComposerAnswer, ComposerCall } from './composer.js';
 
@@ -13,9 +13,14 @@ async function answer(call: ComposerCall): Promise<unknown> {
     }
     case 'compose': {
       const result = compose(call.subgraphs);
-      if (!result.ok || call.liveSupergraphSdl === null) return { result, changes: [] };
-      const changes = await compareSchemas(publicSdlOf(call.liveSupergraphSdl), result.publicSdl);
-      return { result, changes };
+      if (!result.ok || call.liveSupergraphSdl === null) return { result, changes: [], brokenOperations: [] };
+      const livePublicSdl = publicSdlOf(call.liveSupergraphSdl);
+      const changes = await compareSchemas(livePublicSdl, result.publicSdl);
+      return {
+        result,
+        changes,
+        brokenOperations: brokenBy(call.subgraphs, livePublicSdl, result.publicSdl),
+      };
     }
     case 'compare':
       return compareSupergraphs(call.before, call.after);

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { DomainError } from '@rhizome/errors';
-import type { CheckReport, Composition, GraphSubgraph, SchemaChange } from '@rhizome/schema';
+import type { CheckReport, Composition, Finding, GraphSubgraph, SchemaChange } from '@rhizome/schema';
 
 /** Calls to the thread. */
 export type ComposerCall =
@@ -29,6 +29,8 @@ export type ComposerAnswer =
 export interface Composed {
   readonly result: Composition;
   readonly changes: readonly SchemaChange[];
+  /** Operations of agents that were valid in the live schema, and are not in this one. */
+  readonly brokenOperations: readonly Finding[];
 }
 
 type Call<T extends ComposerCall['what']> = Omit<Extract<ComposerCall, { what: T }>, 'what'>;

@@ -7,6 +7,8 @@ import type { SchemaVersionDocument, VersionSubgraph } from './store/schema-vers
 /** A subgraph of a version, with its SDL. */
 export interface GraphMember extends VersionSubgraph {
   readonly sdl: string;
+  /** The operations that it offers to agents; undefined if there are none. */
+  readonly agentOperations?: string | undefined;
 }
 
 /** A version with everything that a check needs. */
@@ -31,19 +33,24 @@ export async function graphOf(
   version: SchemaVersionDocument | null,
 ): Promise<Graph> {
   if (!version) return { number: 0, members: [], supergraphSdl: null, version };
-  const sdls = await repository.sdls(version.subgraphs.map(({ digest }) => digest));
+  const digests = version.subgraphs.flatMap(({ digest, operationsDigest = [] }) => [
+    digest,
+    operationsDigest,
+  ]);
+  const sdls = await repository.sdls(digests.flat());
   const members = version.subgraphs.map((one) => {
     const sdl = sdls.get(one.digest);
     if (sdl === undefined) {
       const text = `Schema of "${one.name}" in version ${version.number} not found.`;
       throw new DomainError('INTERNAL_SERVER_ERROR', text);
     }
-    return { ...one, sdl };
+    const { operationsDigest } = one;
+    return { ...one, sdl, ...(operationsDigest && { agentOperations: sdls.get(operationsDigest) }) };
   });
   return { number: version.number, members, supergraphSdl: version.supergraphSdl, version };
 }
 
 /** A member as checks and composition see it. */
-export function ruled({ name, sdl, endpoint, typePrefix }: GraphMember): GraphSubgraph {
-  return { name, sdl, url: endpoint, typePrefix };
+export function ruled({ name, sdl, endpoint, typePrefix, agentOperations }: GraphMember): GraphSubgraph {
+  return { name, sdl, url: endpoint, typePrefix, agentOperations };
 }

@@ -4,6 +4,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { compareSchemas, compose, coreFirst, publicSdlOf, sdlDigest } from '@rhizome/schema';
 import { type GraphMember, liveGraph, ruled } from './graph.js';
+import { textsOf } from './operations-member.js';
 import { versionOf } from './version.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 import type { SchemaVersionDocument } from './store/schema-version.document.js';
@@ -55,8 +56,11 @@ export async function bringIn(
     const graph = await liveGraph(repository);
     const isThere = members.every((member) =>
       graph.members.some(
-        ({ name, digest, endpoint }) =>
-          name === member.name && digest === member.digest && endpoint === member.endpoint,
+        ({ name, digest, endpoint, operationsDigest }) =>
+          name === member.name &&
+          digest === member.digest &&
+          endpoint === member.endpoint &&
+          operationsDigest === member.operationsDigest,
       ),
     );
     if (graph.version && isThere) return graph.version;
@@ -68,7 +72,7 @@ export async function bringIn(
         ? []
         : await compareSchemas(publicSdlOf(graph.supergraphSdl), publicSdlOf(supergraphSdl));
     const now = clock.now();
-    for (const { digest, sdl } of members) await repository.saveSdl(digest, sdl, now);
+    for (const [digest, text] of members.flatMap(textsOf)) await repository.saveSdl(digest, text, now);
     const version = versionOf({
       graph,
       members: [...members, ...kept],

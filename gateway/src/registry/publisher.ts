@@ -5,8 +5,10 @@
 import type { Principal } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { type CheckReport, sdlDigest } from '@rhizome/schema';
-import { Checker, type CheckerOptions, type GraphChange } from './checker.js';
+import { joinOperations } from '@rhizome/schema/agent-operations';
+import { Checker, type CheckerOptions, type GraphChange, type NewMember } from './checker.js';
 import { type Graph, type GraphMember, liveGraph } from './graph.js';
+import { operationsMember, textsOf } from './operations-member.js';
 import { refuse, type RefusalCode, type SchemaRefusal } from './refusal.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
@@ -27,6 +29,13 @@ export interface PublisherOptions extends CheckerOptions {
   readonly prepare: (supergraphSdl: string) => Promise<PreparedGraph>;
   /** Serves the prepared engine of a version that was inserted. */
   readonly adopt: (version: SchemaVersionDocument, prepared: PreparedGraph) => Promise<void>;
+}
+
+/** A schema, and the operations that come with it. */
+export interface OfferedSchema {
+  readonly sdl: string;
+  /** Files of the operations that agents get as tools; null keeps those that are live. */
+  readonly agentOperations: readonly string[] | null;
 }
 
 /** The publisher, and how to publish. */
@@ -67,22 +76,21 @@ export class Publisher {
   }
 
   /** Checks a schema against the live graph, and records the check. */
-  async check(registered: SubgraphDocument, sdl: string, principal: Principal): Promise<SchemaCheckDocument> {
+  async check(
+    registered: SubgraphDocument,
+    offered: OfferedSchema,
+    principal: Principal,
+  ): Promise<SchemaCheckDocument> {
     const graph = await liveGraph(this.#options.repository);
-    const { check } = await this.#checker.one(graph, memberOf(registered, sdl), principal, false);
+    const { check } = await this.#checker.one(graph, memberOf(registered, offered, graph), principal, false);
     await this.#options.repository.insertCheck(check);
     return check;
   }
 
   /** Makes a schema live that its endpoint returns. */
-  async publish(registered: SubgraphDocument, sdl: string, call: PublishCall): Promise<Published> {
-    const plan: Plan = {
-      kind: 'PUBLISH',
-      subgraph: registered._id,
-      restoredFrom: null,
-      members: [memberOf(registered, sdl)],
-    };
-    return this.#inSequence(plan, call);
+  async publish(registered: SubgraphDocument, offered: OfferedSchema, call: PublishCall): Promise<Published> {
+    const plan = { kind: 'PUBLISH', subgraph: registered._id, restoredFrom: null } as const;
+    return this.#inSequence((graph) => ({ ...plan, members: [memberOf(registered, offered, graph)] }), call);
   }
 
   /** Makes earlier schemas live again; the running services must still provide everything in them. */
@@ -93,19 +101,20 @@ export class Publisher {
   ): Promise<Published> {
     const plan: Plan = { kind: 'ROLLBACK', subgraph, restoredFrom, members };
     // A rollback removes later additions: that is its purpose.
-    return this.#inSequence(plan, { ...call, acceptBreaking: true });
+    return this.#inSequence(() => plan, { ...call, acceptBreaking: true });
   }
 
   /** Removes a subgraph from the graph if nothing in use goes with it, or if the caller accepts that. */
   async withdraw(subgraph: string, call: PublishCall): Promise<Published> {
     const plan: Plan = { kind: 'WITHDRAWAL', subgraph, restoredFrom: null, members: [], withdrawn: subgraph };
-    return this.#inSequence(plan, call);
+    return this.#inSequence(() => plan, call);
   }
 
-  async #inSequence(plan: Plan, call: PublishCall): Promise<Published> {
+  async #inSequence(planOn: (graph: Graph) => Plan, call: PublishCall): Promise<Published> {
     const { repository } = this.#options;
     for (let turn = 0; turn < maxAttempts; turn++) {
       const graph = await liveGraph(repository);
+      const plan = planOn(graph);
       if (graph.version && isDone(graph, plan)) {
         return { version: graph.version, check: null, userErrors: [] };
       }
@@ -138,7 +147,7 @@ export class Publisher {
     }
     const version = this.#version(graph, plan, report, call);
     const now = this.#options.clock.now();
-    for (const { digest, sdl } of plan.members) await repository.saveSdl(digest, sdl, now);
+    for (const [digest, text] of plan.members.flatMap(textsOf)) await repository.saveSdl(digest, text, now);
     if (!(await repository.insertVersion(version))) {
       await prepared.discard();
       return 'overtaken';
@@ -173,15 +182,28 @@ export class Publisher {
   }
 }
 
-function memberOf({ _id: name, typePrefix, endpoint }: SubgraphDocument, sdl: string) {
-  return { name, typePrefix, endpoint, digest: sdlDigest(sdl), sdl };
+/** The member with a schema, and with the operations that come with it or are live already. */
+function memberOf(
+  { _id: name, typePrefix, endpoint }: SubgraphDocument,
+  { sdl, agentOperations }: OfferedSchema,
+  graph: Graph,
+): NewMember {
+  const live = graph.members.find((member) => member.name === name);
+  const operations = agentOperations === null ? live?.agentOperations : joinOperations(agentOperations);
+  return { name, typePrefix, endpoint, digest: sdlDigest(sdl), sdl, ...operationsMember(operations) };
 }
 
 function isLive(
   { members }: Graph,
-  { name, digest, endpoint }: Pick<GraphMember, 'name' | 'digest' | 'endpoint'>,
+  {
+    name,
+    digest,
+    endpoint,
+    operationsDigest,
+  }: Pick<GraphMember, 'name' | 'digest' | 'endpoint' | 'operationsDigest'>,
 ) {
-  return members.some((one) => one.name === name && one.digest === digest && one.endpoint === endpoint);
+  const live = members.find((one) => one.name === name);
+  return live?.digest === digest && live.endpoint === endpoint && live.operationsDigest === operationsDigest;
 }
 
 function isDone(graph: Graph, { members, withdrawn }: Plan): boolean {

@@ -15,6 +15,7 @@ import { offeredSchema, type OfferRefusal } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own-member.js';
 import {
   type ChangeCode,
+  type OfferedSchema,
   type PreparedGraph,
   Publisher,
   type Published,
@@ -53,6 +54,13 @@ export interface Serving {
   prepare(supergraphSdl: string): Promise<PreparedGraph>;
   /** Serves the prepared engine, or another supergraph if none was prepared. */
   serve(graph: PreparedGraph): Promise<void>;
+}
+
+/** A schema to check or to publish. */
+export interface SchemaRequest extends Pick<OfferedSchema, 'agentOperations'> {
+  readonly subgraph: string;
+  /** Null for the SDL of the endpoint. */
+  readonly sdl: string | null;
 }
 
 type CheckRefusal = OfferRefusal | SchemaRefusal<'SUBGRAPH_NOT_FOUND'>;
@@ -204,7 +212,7 @@ export class Registry {
 
   /** Checks a schema. @throws DomainError FORBIDDEN */
   async check(
-    { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
+    { subgraph, sdl, agentOperations }: SchemaRequest,
     { principal, requestId }: Pick<PublishCall, 'principal' | 'requestId'>,
   ): Promise<{ readonly check: SchemaCheckDocument | null; readonly userErrors: readonly CheckRefusal[] }> {
     const registered = await this.#options.repository.subgraph(subgraph);
@@ -212,12 +220,15 @@ export class Registry {
     const offer = { registered, given: sdl, match: 'unchecked' as const };
     const schema = await offeredSchema(this.#readEndpointSchema, offer, requestId);
     if (typeof schema !== 'string') return { check: null, userErrors: [schema] };
-    return { check: await this.#publishing().check(registered, schema, principal), userErrors: [] };
+    return {
+      check: await this.#publishing().check(registered, { sdl: schema, agentOperations }, principal),
+      userErrors: [],
+    };
   }
 
   /** Makes a schema live. @throws DomainError FORBIDDEN */
   async publish(
-    { subgraph, sdl }: { readonly subgraph: string; readonly sdl: string | null },
+    { subgraph, sdl, agentOperations }: SchemaRequest,
     call: PublishCall,
   ): Promise<Published<PublishCode>> {
     const registered = await this.#options.repository.subgraph(subgraph);
@@ -228,7 +239,7 @@ export class Registry {
     const offer = { registered, given: sdl, match: 'equal' as const };
     const schema = await offeredSchema(this.#readEndpointSchema, offer, call.requestId);
     if (typeof schema !== 'string') return refusedBy(schema);
-    return this.#publishing().publish(registered, schema, call);
+    return this.#publishing().publish(registered, { sdl: schema, agentOperations }, call);
   }
 
   /** Makes earlier schemas live again. @throws DomainError FORBIDDEN */

@@ -95,7 +95,7 @@ async function earlier(
 function schemasOf({ subgraphs }: SchemaVersionHead, subgraph: string | null): string {
   const those = subgraphs.filter(({ name }) => name === subgraph || subgraph === null);
   return those
-    .map(({ name, digest }) => `${name} ${digest}`)
+    .map(({ name, digest, operationsDigest = '' }) => `${name} ${digest} ${operationsDigest}`)
     .sort()
     .join('\n');
 }

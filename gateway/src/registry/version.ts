@@ -34,7 +34,7 @@ export function versionOf(init: VersionInit): SchemaVersionDocument {
   const { kind, subgraph, restoredFrom, supergraphSdl, publishedBy, acceptedBreaking, note } = rest;
   const number = graph.number + 1;
   const known = new Map(graph.members.map((member) => [member.name, member]));
-  const changed = members.map(({ sdl: _sdl, ...member }) => {
+  const changed = members.map(({ sdl: _sdl, agentOperations: _operations, ...member }) => {
     const before = known.get(member.name);
     return { ...member, sinceVersion: before?.digest === member.digest ? before.sinceVersion : number };
   });
@@ -43,7 +43,7 @@ export function versionOf(init: VersionInit): SchemaVersionDocument {
     ? []
     : graph.members
         .filter(({ name }) => !names.has(name) && name !== withdrawn)
-        .map(({ sdl: _sdl, ...member }) => member);
+        .map(({ sdl: _sdl, agentOperations: _operations, ...member }) => member);
   const subgraphs = [...kept, ...changed].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     _id: versionId(number),

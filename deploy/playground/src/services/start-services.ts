@@ -111,6 +111,7 @@ function identitySettings(world: ServiceWorld): Readonly<Record<string, string>>
   if (world.gatewayUrl === undefined) return { RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true' };
   return {
     RHIZOME_GATEWAY_IDENTITY_ISSUER: new URL(world.gatewayUrl).origin,
+    RHIZOME_GATEWAY_MCP_ENABLED: 'true',
     RHIZOME_GATEWAY_IDENTITY_KEY_FILE: identityKeyFile(world.data),
     // Core has written it by now: it is ready before a gateway starts.
     RHIZOME_GATEWAY_CORE_KEYS_JWKS_FILE: `${coreKeyFile(world)}.jwks`,

@@ -46,6 +46,11 @@ export interface Identities {
   newcomer(): Promise<string>;
   /** Token of `playground:reader`, who may read everything. */
   reader(): Promise<string>;
+  /**
+   * Token of an assistant of `playground:newcomer`, for the endpoint at this address. It reads what its person
+   * may read.
+   */
+  assistant(endpoint: string): Promise<string>;
   /** Token for all pilots of a queue, which only a gateway accepts that allows tokens of queues. */
   pilot(queue: string): Promise<string>;
   /** Token of an experiment's service. */
@@ -71,6 +76,11 @@ export async function openIdentities(data: string): Promise<Identities> {
     callVerifier: (subgraph) => createCallVerifier({ subgraph, jwks: calls.jwks() }),
     newcomer: () => tokenOf('newcomer', 'HUMAN', everywhere('ADMIN')),
     reader: () => tokenOf('reader', 'HUMAN', everywhere('READER')),
+    assistant: (audience) =>
+      issuer.mint({
+        ...{ subject: 'assistant', kind: 'AGENT', actsFor: 'newcomer', audience },
+        ...{ grants: everywhere('ADMIN'), boundedBy: everywhere('ADMIN'), ttlSeconds: tokenSeconds },
+      }),
     pilot: (queue) => tokenOf(`pilot:${queue}`, 'PILOT', everywhere('PILOT')),
     service: (experiment) =>
       tokenOf(`experiment:${experiment}`, 'SERVICE', [{ experiment, roles: ['SERVICE'] }]),

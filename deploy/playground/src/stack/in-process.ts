@@ -13,6 +13,7 @@ import {
   createInProcessTransport,
   EndpointPolicy,
   type Gateway,
+  mcpSettings,
   overNetwork,
   serveGateway,
 } from '@rhizome/gateway';
@@ -107,13 +108,16 @@ interface GatewayServices {
   readonly agents: Promise<Agents>;
 }
 
+/** Address of the gateway, where its own issuer is. */
+const issuerOf = ({ port }: Pick<StackOptions, 'port'>): string => `http://127.0.0.1:${port}`;
+
 function openServices(
   { data, port, log: parent }: StackOptions,
   mongoUri: string,
   shutdown: Shutdown,
 ): GatewayServices {
   const log = parent.child({ service: 'gateway' });
-  const issuer = `http://127.0.0.1:${port}`;
+  const issuer = issuerOf({ port });
   const identity = openIdentity({ mongoUri, issuer, keyFile: identityKeyFile(data), log });
   const audit = isAuditOn() ? openAudit({ mongoUri, folder: auditFolder(data) }, { log }) : undefined;
   return {
@@ -141,6 +145,7 @@ async function buildOwnGateway(
   return buildGateway({
     calls,
     endpoints,
+    mcp: mcpSettings({ url: `${issuerOf(options)}/mcp`, issuers: [trusted], identity }),
     registry: { mongoUri },
     transports: (name, url) =>
       url === inProcessUrl(name)

@@ -74,12 +74,15 @@ export async function registerFound(
   { mongoUri, log }: { readonly mongoUri: string; readonly log: Logger },
 ): Promise<void> {
   const { putBaseline } = await import('@rhizome/gateway');
-  const subgraphs = [...found, gatewaySubgraph(root)].map(({ name, url, sdl, manifest }) => ({
-    name,
-    url,
-    sdl,
-    typePrefix: manifest?.typePrefix ?? null,
-  }));
+  const subgraphs = [...found, gatewaySubgraph(root)].map(
+    ({ name, url, sdl, agentOperations, manifest }) => ({
+      name,
+      url,
+      sdl,
+      agentOperations,
+      typePrefix: manifest?.typePrefix ?? null,
+    }),
+  );
   await putBaseline({ mongoUri, subgraphs, supergraphSdl: await supergraphOf(found), log });
 }
 

@@ -2,8 +2,8 @@
 import { can, type Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
-import type { Resolvers } from '../../types.generated.js';
-import type { Registry } from '../registry.js';
+import type { CheckSchemaInput, Resolvers } from '../../types.generated.js';
+import type { Registry, SchemaRequest } from '../registry.js';
 import type { CoordinateUse } from '../use/use-reader.js';
 import { schemaRule } from './schema-rule.js';
 import { SubgraphList, type SubgraphListOptions } from './subgraph-list.js';
@@ -125,11 +125,11 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Ro
       return { subgraph: subgraph && (list.one(subgraph._id) ?? null), userErrors };
     },
     checkSchema: (_parent, { input }, { principal, requestId }) =>
-      registry().check({ subgraph: input.subgraph, sdl: input.sdl ?? null }, { principal, requestId }),
+      registry().check(schemaRequest(input), { principal, requestId }),
     publishSchema: (_parent, { input }, { principal, requestId }) => {
-      const { subgraph, sdl, isBreakingAccepted, note } = input;
+      const { isBreakingAccepted, note } = input;
       const call = { principal, requestId, acceptBreaking: isBreakingAccepted ?? false, note: note ?? null };
-      return registry().publish({ subgraph, sdl: sdl ?? null }, call);
+      return registry().publish(schemaRequest(input), call);
     },
     rollbackSchema: (_parent, { input }, { principal, requestId }) => {
       const { subgraph, version, note } = input;
@@ -142,6 +142,10 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Ro
       return registry().withdraw({ subgraph, unregister: isUnregistered ?? false }, call);
     },
   };
+}
+
+function schemaRequest({ subgraph, sdl, agentOperations }: CheckSchemaInput): SchemaRequest {
+  return { subgraph, sdl: sdl ?? null, agentOperations: agentOperations ?? null };
 }
 
 function open({ registry }: GraphOptions): Registry {

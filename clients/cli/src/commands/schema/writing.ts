@@ -14,7 +14,7 @@ import {
   type CliWithdrawSubgraphMutation,
 } from '../../operations.generated.js';
 import { printLine, printJson } from '../../output.js';
-import { readSdl } from './sdl.js';
+import { readAgentOperations, readSdl } from './sdl.js';
 import { printCheck, versionText } from './print-findings.js';
 
 /** A check composes the whole graph and queries an endpoint, which takes time. */
@@ -27,8 +27,14 @@ const sdlFlag = [
   [],
 ] as const;
 
+const agentFlag = [
+  '--agent <folder>',
+  'folder with the operations that assistants get as tools (default: those that are live)',
+] as const;
+
 interface SdlFlags {
   readonly sdl: readonly string[];
+  readonly agent?: string;
 }
 
 interface PublishFlags extends SdlFlags {
@@ -72,7 +78,8 @@ export function addCheck(schema: Command, world: World, finish: Finish): void {
     .command('check')
     .description('check a schema against the live graph and its recorded use')
     .argument('<subgraph>', 'a registered subgraph')
-    .option(...sdlFlag);
+    .option(...sdlFlag)
+    .option(...agentFlag);
   command.action((subgraph: string, flags: SdlFlags) =>
     finish(withSession(command, world, (session) => check(session, subgraph, flags))),
   );
@@ -85,6 +92,7 @@ export function addPublish(schema: Command, world: World, finish: Finish): void 
     .description('check a schema and make it live; its endpoint must already serve it')
     .argument('<subgraph>', 'a registered subgraph')
     .option(...sdlFlag)
+    .option(...agentFlag)
     .option('--accept-breaking', 'publish even if it breaks clients')
     .option('--note <text>', 'description of the change');
   command.action((subgraph: string, flags: PublishFlags) =>
@@ -143,9 +151,9 @@ async function register(
 async function check(
   { client, output, cwd }: Session,
   subgraph: string,
-  { sdl }: SdlFlags,
+  { sdl, agent }: SdlFlags,
 ): Promise<ExitCode> {
-  const input = { subgraph, sdl: readSdl(sdl, cwd) };
+  const input = { subgraph, sdl: readSdl(sdl, cwd), agentOperations: readAgentOperations(agent, cwd) };
   const options = { idempotent: true, timeoutMs };
   const { checkSchema } = await client.mutate(CliCheckSchemaDocument, { input }, options);
   if (output.json) printJson(output, checkSchema);
@@ -158,9 +166,15 @@ async function check(
 async function publish(
   { client, output, cwd }: Session,
   subgraph: string,
-  { sdl, acceptBreaking = false, note }: PublishFlags,
+  { sdl, agent, acceptBreaking = false, note }: PublishFlags,
 ): Promise<ExitCode> {
-  const input = { subgraph, sdl: readSdl(sdl, cwd), isBreakingAccepted: acceptBreaking, note: note ?? null };
+  const input = {
+    subgraph,
+    sdl: readSdl(sdl, cwd),
+    agentOperations: readAgentOperations(agent, cwd),
+    isBreakingAccepted: acceptBreaking,
+    note: note ?? null,
+  };
   // The registry accepts the live schema without change: sending it twice publishes it once.
   const options = { idempotent: true, timeoutMs };
   const { publishSchema } = await client.mutate(CliPublishSchemaDocument, { input }, options);

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { type Engine } from '@rhizome/federation';
+import { silentLogger } from '@rhizome/log';
+import { discoverSubgraphs, experimentName, type FoundSubgraph } from '@rhizome/schema/repository';
+import { testPrincipal } from '@rhizome/testkit';
+import { buildSchema } from 'graphql';
+import { Catalogues } from './catalogue.js';
+
+const root = new URL('../../../', import.meta.url).pathname;
+const publicSchema = buildSchema(readFileSync(`${root}schema/public.graphql`, 'utf8'), {
+  assumeValidSDL: true,
+});
+const subgraphs = discoverSubgraphs(root);
+const experiments = subgraphs.map(({ name }) => name).filter((name) => isExperiment(name));
+
+function isExperiment(name: string): boolean {
+  return (
+    experimentName.test(name) && subgraphs.some((one) => one.name === name && one.manifest !== undefined)
+  );
+}
+
+const offered = subgraphs.map(({ name, manifest, agentOperations }: FoundSubgraph) => ({
+  name,
+  typePrefix: manifest?.typePrefix ?? null,
+  agentOperations,
+}));
+
+const catalogues = new Catalogues({
+  engine: () => ({ publicSchema }) as Engine,
+  offered: () => ({ version: 1, read: () => Promise.resolve(offered) }),
+  limits: { assumedListSize: 10 },
+  rates: undefined,
+  runsQueries: true,
+  log: { ...silentLogger(), warn: (fault: unknown) => faults.push(fault) } as never,
+});
+const faults: unknown[] = [];
+
+describe('the tools of this repository', () => {
+  it('are made of all operations in agent/', async () => {
+    const catalogue = await catalogues.current();
+    const names = catalogue.of(undefined).map(({ definition }) => definition.name);
+    expect(faults).toEqual([]);
+    for (const experiment of experiments)
+      expect(names.filter((name) => name.startsWith(`${experiment}_`)).length).toBeGreaterThan(1);
+  });
+
+  it.each(experiments)(
+    'fit into 4,000 tokens, at most 25 of them, for a member of %s',
+    async (experiment) => {
+      const member = testPrincipal({ subject: 'ada@example', grants: { [experiment]: ['PRODUCTION'] } });
+      const tools = (await catalogues.current()).of(member).map(({ definition }) => definition);
+      expect(tools.length).toBeLessThanOrEqual(25);
+      expect(JSON.stringify(tools).length / 4).toBeLessThanOrEqual(4000);
+      const others = experiments.filter((one) => one !== experiment);
+      expect(tools.filter(({ name }) => others.some((one) => name.startsWith(`${one}_`)))).toEqual([]);
+    },
+  );
+});
