@@ -120,9 +120,9 @@ function anonymousRights({ verifier, introspection }: GatewayOptions) {
  */
 function endCallers(
   { verifier, identity }: GatewayOptions,
-  holders: readonly { endOf(end: CallerEnd): void }[],
+  holders: readonly ({ endOf(end: CallerEnd): void } | undefined)[],
 ): () => void {
-  const endOf = (end: CallerEnd): void => holders.forEach((holder) => holder.endOf(end));
+  const endOf = (end: CallerEnd): void => holders.forEach((holder) => holder?.endOf(end));
   const revocations = verifier?.revocations;
   const stops = [
     revocations?.onChange(() => endOf(endOfRevoked(revocations))),
@@ -174,15 +174,27 @@ function callersOf(
 /** The endpoint for assistants, if it is enabled. Its callers have tokens for it alone. */
 function mcpEndpointOf(
   { mcp, identity: services }: GatewayOptions,
-  {
-    admissions,
-    addressOf,
-    ...parts
-  }: Omit<McpEndpointOptions, 'settings' | 'identity'> & Pick<EndpointParts, 'admissions'>,
+  handlers: Omit<McpEndpointOptions, 'settings' | 'engine' | 'offered' | 'metrics'> & {
+    readonly metrics: GatewayMetrics;
+  },
+  { limiting, holder, parts }: McpParts,
 ): McpEndpoint | undefined {
   if (!mcp) return undefined;
-  const { identity } = callersOf({ verifier: mcp.verifier, identity: services }, { admissions, addressOf });
-  return new McpEndpoint({ ...parts, addressOf, settings: mcp, identity });
+  const { identity } = callersOf({ verifier: mcp.verifier, identity: services }, limiting);
+  return new McpEndpoint({
+    ...handlers,
+    metrics: handlers.metrics.registry,
+    settings: mcp,
+    identity,
+    engine: () => holder.current,
+    offered: () => parts.offeredOperations(),
+  });
+}
+
+interface McpParts {
+  readonly limiting: ReturnType<typeof admissionOf>;
+  readonly holder: EngineHolder;
+  readonly parts: GatewayComponents;
 }
 
 type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'admissions' | 'audit'> & {
@@ -280,14 +292,8 @@ class BuiltGateway implements Gateway {
     };
     this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations: verifier?.revocations });
     const http = new HttpHandler(handlerOptions);
-    const mcp = (this.#mcp = mcpEndpointOf(options, {
-      ...handlerOptions,
-      admissions: limiting.admissions,
-      metrics: metrics.registry,
-      engine: () => holder.current,
-      offered: () => parts.offeredOperations(),
-    }));
-    this.#stopEnding = endCallers(options, [http, hub, this.#sockets, ...(mcp ? [mcp] : [])]);
+    const mcp = (this.#mcp = mcpEndpointOf(options, handlerOptions, { limiting, holder, parts }));
+    this.#stopEnding = endCallers(options, [http, hub, this.#sockets, mcp]);
     this.#router = new Router({
       http,
       sockets: this.#sockets,
@@ -301,9 +307,9 @@ class BuiltGateway implements Gateway {
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
       endpoints: [
-        ...(mcp ? [mcp] : []),
-        ...identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
-      ],
+        mcp ?? [],
+        identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
+      ].flat(),
     });
     this.#watchMetrics(limiting, parts);
     if (options.audit) watchAuditExports(metrics.registry, options.audit);

@@ -1,4 +1,4 @@
-/** All routes of a gateway with an identity store, a dashboard and the endpoint for assistants, for tests that call each of them. */
+/** All routes of a gateway with all its parts, for tests that call each of them. */
 import { rightsPath } from '@rhizome/authz';
 import { ownRoutes } from './handlers/index.js';
 import { mcpRoutes } from './mcp/index.js';

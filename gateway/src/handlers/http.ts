@@ -277,7 +277,10 @@ function lastEventId(headers: IncomingHttpHeaders): string | undefined {
 }
 
 /** Headers of distributed tracing, which are forwarded to subgraphs. */
-export function passedOn({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> | undefined {
+export function passedOn({
+  traceparent,
+  tracestate,
+}: IncomingHttpHeaders): Record<string, string> | undefined {
   if (typeof traceparent !== 'string') return undefined;
   return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };
 }

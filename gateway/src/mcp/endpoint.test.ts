@@ -183,7 +183,7 @@ describe('the list of tools', () => {
     expect(await namesFor(await ofAgent(few, all))).toEqual(names);
   });
 
-  it('may be kept for a minute, by the caller alone', async () => {
+  it('allows the caller alone to keep it, for a minute', async () => {
     const meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientCapabilities': {},
@@ -196,7 +196,7 @@ describe('the list of tools', () => {
 });
 
 describe('requests that are refused', () => {
-  it('tells a caller without a token where to get one', async () => {
+  it('shows a caller without a token where to get one', async () => {
     const response = await fetch(system.endpoint, {
       method: 'POST',
       body: message('tools/list'),

@@ -36,8 +36,8 @@ const catalogues = new Catalogues({
 });
 const faults: unknown[] = [];
 
-describe('the tools of this repository', () => {
-  it('are made of all operations in agent/', async () => {
+describe('the list of tools of this repository', () => {
+  it('includes all operations in agent/', async () => {
     const catalogue = await catalogues.current();
     const names = catalogue.of(undefined).map(({ definition }) => definition.name);
     expect(faults).toEqual([]);
@@ -46,7 +46,7 @@ describe('the tools of this repository', () => {
   });
 
   it.each(experiments)(
-    'fit into 4,000 tokens, at most 25 of them, for a member of %s',
+    'keeps to 25 tools and 4,000 tokens for a member of %s',
     async (experiment) => {
       const member = testPrincipal({ subject: 'ada@example', grants: { [experiment]: ['PRODUCTION'] } });
       const tools = (await catalogues.current()).of(member).map(({ definition }) => definition);

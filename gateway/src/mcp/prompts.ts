@@ -1,4 +1,4 @@
-/** Prompts: the usual diagnoses, as a user picks them in a client. They name tools and inputs, nothing of others. */
+/** Prompts for the usual diagnoses, which a user picks in a client. Nothing of other users is in them. */
 
 interface PromptText {
   readonly name: string;
@@ -84,8 +84,8 @@ const prompts: readonly PromptText[] = [
       `List the hosts that are not healthy, with their queues and errors, the worst first. ${facts}`,
   },
   {
-    name: 'tell_me_when_it_is_done',
-    title: 'Tell me when it is done',
+    name: 'watch_my_task',
+    title: 'Watch my task',
     description: 'Watches a task until it has ended.',
     argument: task,
     text: (id) =>

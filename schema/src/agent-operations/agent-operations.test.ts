@@ -15,15 +15,23 @@ const sdl = `
   input Choice @oneOf { id: ID, name: String }
 `;
 const schema = buildSchema(sdl);
-const core = (agentOperations: string): OfferingSubgraph => ({ name: 'core', typePrefix: null, agentOperations });
-const heron = (agentOperations: string): OfferingSubgraph => ({ name: 'heron', typePrefix: 'Heron', agentOperations });
+const core = (agentOperations: string): OfferingSubgraph => ({
+  name: 'core',
+  typePrefix: null,
+  agentOperations,
+});
+const heron = (agentOperations: string): OfferingSubgraph => ({
+  name: 'heron',
+  typePrefix: 'Heron',
+  agentOperations,
+});
 const job = '"Shows a job." query Job("Its id." $id: ID!) { job(id: $id) { id } }';
 
 const faultsOf = (text: string, of = core): readonly string[] =>
   checkOperations(of(text), schema).faults.map(({ message }) => message);
 
-describe('operations of agents', () => {
-  it('become tools with the name of the experiment in front, and mutations become proposals', () => {
+describe('checkOperations', () => {
+  it('gives tools with the name of the experiment in front, and mutations become proposals', () => {
     const text = joinOperations([
       job,
       '"Cancels." mutation HeronCancel("Its id." $id: ID!) @tool(stakes: UNDOABLE) { cancel(id: $id) { id } }',
@@ -38,7 +46,7 @@ describe('operations of agents', () => {
     ]);
   });
 
-  it('are sent without descriptions and without @tool', () => {
+  it('sends operations without descriptions and without @tool', () => {
     const [operation] = checkOperations(
       core(job.replace('{ job(', '@tool(title: "A job") { job(')),
       schema,
@@ -81,22 +89,22 @@ describe('operations of agents', () => {
       'at most 16',
     ],
     ['a text that is too long', `# ${'x'.repeat(64_001)}\n${job}`, 'at most 64000'],
-  ])('refuse %s', (_what, text, message) => {
+  ])('refuses %s', (_what, text, message) => {
     expect(faultsOf(text).join('\n')).toContain(message);
   });
 
-  it('let no experiment call its texts trusted', () => {
+  it('refuses trusted texts of an experiment', () => {
     const text = '"A." query Jobs @tool(trusted: ["jobs.name"]) { jobs { id } }';
     expect(faultsOf(text)).toEqual([]);
     expect(faultsOf(text, heron)[0]).toContain('only subgraphs of core');
   });
 
-  it('leave out only what is wrong', () => {
+  it('leaves out only what is wrong', () => {
     const { operations } = readOperations(core(`${job} query Bad { jobs { id } }`));
     expect(operations.map(({ tool }) => tool)).toEqual(['job']);
   });
 
-  it('are reported as broken only if a change broke them', () => {
+  it('reports as broken only what a change broke', () => {
     const text = `${job} "Names." query Names { jobs { name } } "Old." query Old { jobs { size } }`;
     const next = sdl.replace('name: String }', '}').replace('type Job { id: ID! }', 'type Job { id: ID! }');
     const found = brokenBy([core(text)], sdl, next);
@@ -146,7 +154,7 @@ describe('inputSchemaOf', () => {
     });
   });
 
-  it('leaves out the caller, whom the gateway fills in', () => {
+  it('leaves out the caller, which the gateway fills in', () => {
     expect(schemaOf('"A." query Mine($me: ID!) { job(id: $me) { id } }')).toMatchObject({ properties: {} });
   });
 });

@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import { personVariable } from './read.js';
 
-/** JSON Schema, as far as tools need it. */
+/** The part of JSON Schema that tools need. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** Largest number of entries of a list. */

@@ -1,4 +1,4 @@
-/** Reads the operations that a subgraph offers to agents as tools: `agent/*.graphql`, one operation a file. */
+/** Operations that a subgraph offers to agents as tools: `agent/*.graphql`, one operation a file. */
 import {
   type ConstDirectiveNode,
   type DocumentNode,
@@ -9,7 +9,7 @@ import {
 } from 'graphql';
 import { textFault } from './texts.js';
 
-/** What it takes to reverse a change. */
+/** Effort to reverse a change. */
 export type Stakes = 'UNDOABLE' | 'MITIGABLE' | 'IRREVERSIBLE';
 
 /** An operation as its file says it. */

@@ -109,6 +109,7 @@ async function startIdentities({ data, identities, uriOf }: ServiceSystem): Prom
     RHIZOME_GATEWAY_ISSUERS: JSON.stringify(issuers),
     RHIZOME_GATEWAY_INTROSPECTION: 'off',
     RHIZOME_GATEWAY_GRAPHIQL: 'false',
+    RHIZOME_GATEWAY_MCP_ENABLED: 'true',
     RHIZOME_GATEWAY_IDENTITY_ISSUER: `http://127.0.0.1:${port}`,
     RHIZOME_GATEWAY_IDENTITY_KEY_FILE: join(data, 'identity.key'),
     RHIZOME_GATEWAY_CORE_KEYS_JWKS_FILE: coreKeys,

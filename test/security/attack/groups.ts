@@ -3,6 +3,7 @@ import type { AttackCase } from './case.js';
 import { copCases } from './cop-cases.js';
 import { documentCases } from './document-cases.js';
 import { httpCases } from './http-cases.js';
+import { mcpCases } from './mcp-cases.js';
 import { pageCases } from './page-cases.js';
 import { readCases } from './read-cases.js';
 import { registryCases } from './registry-cases.js';
@@ -24,6 +25,7 @@ export const groups: Readonly<Record<string, readonly AttackCase[]>> = {
   'event streams': streamCases,
   'endpoints of tokens': tokenEndpointCases,
   'endpoints of logins': webCases,
+  'the endpoint for assistants': mcpCases,
   pages: pageCases,
   'the schema registry': registryCases,
   'mutations by role': roleCases,

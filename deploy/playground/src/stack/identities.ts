@@ -46,10 +46,7 @@ export interface Identities {
   newcomer(): Promise<string>;
   /** Token of `playground:reader`, who may read everything. */
   reader(): Promise<string>;
-  /**
-   * Token of an assistant of `playground:newcomer`, for the endpoint at this address. It reads what its person
-   * may read.
-   */
+  /** Token of an assistant of `playground:newcomer`, for the endpoint at this address. */
   assistant(endpoint: string): Promise<string>;
   /** Token for all pilots of a queue, which only a gateway accepts that allows tokens of queues. */
   pilot(queue: string): Promise<string>;

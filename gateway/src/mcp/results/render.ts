@@ -1,4 +1,4 @@
-/** Answers of operations as text for models: numbers before rows, rows as CSV, everything else as compact JSON. */
+/** Answers of operations as text for models: numbers before rows, rows as CSV, the rest as compact JSON. */
 import { type Cell, csv } from './csv.js';
 import { isPlain, quoted, UntrustedTexts } from './untrusted.js';
 

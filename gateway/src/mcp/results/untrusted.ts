@@ -1,4 +1,4 @@
-/** Texts of users and jobs, kept apart from what the services say: a model must not take them for instructions. */
+/** Texts of users and jobs, kept apart from those of the services: they are no instructions for a model. */
 
 /** Largest text of one field that is shown, in bytes. */
 const longestText = 2048;

@@ -9,7 +9,7 @@ import { searchSchemaTool } from './search-schema.js';
 import type { Tool } from './tool.js';
 import { watchJobsTool } from './watch-jobs.js';
 
-/** What the fixed tools work with. */
+/** Ports of the fixed tools. */
 export interface FixedToolOptions {
   readonly schema: GraphQLSchema;
   readonly limits: Pick<GatewayLimits, 'assumedListSize'>;

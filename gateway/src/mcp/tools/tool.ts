@@ -28,7 +28,7 @@ export interface Tool {
 /** Annotations of tools that change nothing, and whose answers come from this system only. */
 export const readOnly = { readOnlyHint: true, openWorldHint: false } as const;
 
-/** Inputs of a tool that are given, without those that are null. @returns an error in words for unknown ones */
+/** Inputs that are given and not null, or an error in words for unknown ones. */
 export function givenInputs(
   given: ToolArguments,
   { inputSchema: { properties = {} } }: ToolDefinition,

@@ -12,7 +12,7 @@ import { givenInputs, readOnly, type Tool } from './tool.js';
 /** Limits of a call. */
 export const watchLimits = { waitSeconds: 25, events: 50 } as const;
 /** Time without a change after which the changes so far are returned, in milliseconds. */
-const quietMs = 500;
+const idleMs = 500;
 
 const text = `subscription ($filter: JobFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
@@ -95,7 +95,7 @@ async function read(
   const changes: Change[] = [];
   let cursor: string | undefined;
   let end: ToolResult | undefined;
-  let quiet: NodeJS.Timeout | undefined;
+  let idle: NodeJS.Timeout | undefined;
   // Ending the stream ends the loop below.
   const stop = (): void => void stream.return();
   const deadline = setTimeout(stop, waitMs);
@@ -111,12 +111,12 @@ async function read(
       if (!change) continue;
       changes.push(change);
       if (changes.length >= maxEvents) break;
-      clearTimeout(quiet);
-      quiet = setTimeout(stop, quietMs);
+      clearTimeout(idle);
+      idle = setTimeout(stop, idleMs);
     }
   } finally {
     clearTimeout(deadline);
-    clearTimeout(quiet);
+    clearTimeout(idle);
   }
   return end && changes.length === 0 ? end : changesResult(changes, cursor);
 }
