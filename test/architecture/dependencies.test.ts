@@ -11,6 +11,9 @@ const allowed: Readonly<Record<string, string>> = {
   '@aws-sdk/client-s3': 'storages by S3; loaded with the first call',
   '@aws-sdk/lib-storage': 'uploads to S3 in parts',
   '@aws-sdk/s3-request-presigner': 'signed addresses of S3',
+  '@modelcontextprotocol/node':
+    'the Model Context Protocol on connections of Node.js; loaded with the first call',
+  '@modelcontextprotocol/server': 'the Model Context Protocol; loaded with the first call',
   '@xmldom/xmldom': "nvidia-smi's XML",
   '@apollo/server': 'subgraph servers',
   '@apollo/subgraph': 'the subgraph specification',

@@ -45,15 +45,12 @@ describe('the list of tools of this repository', () => {
       expect(names.filter((name) => name.startsWith(`${experiment}_`)).length).toBeGreaterThan(1);
   });
 
-  it.each(experiments)(
-    'keeps to 25 tools and 4,000 tokens for a member of %s',
-    async (experiment) => {
-      const member = testPrincipal({ subject: 'ada@example', grants: { [experiment]: ['PRODUCTION'] } });
-      const tools = (await catalogues.current()).of(member).map(({ definition }) => definition);
-      expect(tools.length).toBeLessThanOrEqual(25);
-      expect(JSON.stringify(tools).length / 4).toBeLessThanOrEqual(4000);
-      const others = experiments.filter((one) => one !== experiment);
-      expect(tools.filter(({ name }) => others.some((one) => name.startsWith(`${one}_`)))).toEqual([]);
-    },
-  );
+  it.each(experiments)('keeps to 25 tools and 4,000 tokens for a member of %s', async (experiment) => {
+    const member = testPrincipal({ subject: 'ada@example', grants: { [experiment]: ['PRODUCTION'] } });
+    const tools = (await catalogues.current()).of(member).map(({ definition }) => definition);
+    expect(tools.length).toBeLessThanOrEqual(25);
+    expect(JSON.stringify(tools).length / 4).toBeLessThanOrEqual(4000);
+    const others = experiments.filter((one) => one !== experiment);
+    expect(tools.filter(({ name }) => others.some((one) => name.startsWith(`${one}_`)))).toEqual([]);
+  });
 });

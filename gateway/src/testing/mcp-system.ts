@@ -58,17 +58,7 @@ export async function startMcpSystem(
     tokens,
     endpoint,
     token,
-    client: async (era, given) => {
-      const bearer = `Bearer ${given ?? (await token())}`;
-      const client = new Client(
-        { name: 'tests', version: '1' },
-        era === 'legacy' ? {} : { versionNegotiation: { mode: { pin: '2026-07-28' } } },
-      );
-      const requestInit = { headers: { authorization: bearer } };
-      await client.connect(new StreamableHTTPClientTransport(new URL(endpoint), { requestInit }));
-      leftovers.defer('a client of the endpoint for assistants', () => client.close());
-      return client;
-    },
+    client: async (era, given) => connectClient(endpoint, era, given ?? (await token())),
     send: async (body, headers = {}) =>
       fetch(endpoint, {
         method: 'POST',
@@ -81,6 +71,18 @@ export async function startMcpSystem(
         },
       }),
   };
+}
+
+/** A connected client, closed at the end of the file. */
+export async function connectClient(endpoint: string, era: Era, token: string): Promise<Client> {
+  const client = new Client(
+    { name: 'tests', version: '1' },
+    era === 'legacy' ? {} : { versionNegotiation: { mode: { pin: '2026-07-28' } } },
+  );
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(endpoint), { requestInit }));
+  leftovers.defer('a client of the endpoint for assistants', () => client.close());
+  return client;
 }
 
 /** Texts of a result. */

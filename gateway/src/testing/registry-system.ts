@@ -9,6 +9,7 @@ import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from 
 import { parse } from 'graphql';
 import { createInProcessTransport, type TransportFactory } from '@rhizome/federation';
 import { buildGateway, type Gateway } from '../app.js';
+import { mcpSettings } from '../mcp/configured.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
 import { post } from './post.js';
 
@@ -24,6 +25,8 @@ export interface AskResult {
  * Gateways on one schema registry in its own database, and endpoints that serve the schemas that a test sets.
  */
 export interface RegistrySystem {
+  /** Address of the first gateway. */
+  readonly url: string;
   readonly tokens: TestTokens;
   /** Schemas by address of the endpoint; an address without a schema does not answer. */
   readonly endpoints: Map<string, InProcessSubgraph>;
@@ -80,9 +83,13 @@ export async function startRegistrySystem(
     readonly identity?: Identity;
     readonly audit?: OpenedAudit;
     readonly agents?: Agents;
+    /** Address of the endpoint for assistants, if there is one. */
+    readonly mcpUrl?: string;
   } = {},
 ): Promise<RegistrySystem> {
+  const { mcpUrl, ...rest } = options;
   const tokens = await testTokens();
+  const mcp = mcpUrl === undefined ? undefined : mcpSettings({ url: mcpUrl, issuers: [tokens.trusted] });
   const { databaseName: database } = await testDatabase('gateway');
   const { uri: mongoUri } = await testMongo();
   const endpoints = new Map<string, InProcessSubgraph>();
@@ -106,7 +113,8 @@ export async function startRegistrySystem(
       verifier: tokens.verifier,
       log: silentLogger(),
       planning: 'inline',
-      ...options,
+      mcp,
+      ...rest,
     });
     const served = await serveGateway(built, { port: 0 });
     leftovers.defer('a gateway', () => served.close(0));
@@ -115,6 +123,7 @@ export async function startRegistrySystem(
   const first = await gateway();
   const admin = await tokens.admin();
   return {
+    url: first.url,
     tokens,
     endpoints,
     mongoUri,
