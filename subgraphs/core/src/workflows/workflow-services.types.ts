@@ -1,6 +1,7 @@
 /** Services of workflows for resolvers. Types only. */
 import type { WorkflowClones } from './clone/workflow-clone.service.js';
 import type { WorkflowCommands } from './control/workflow-commands.service.js';
+import type { WorkflowRetries } from './control/workflow-retries.service.js';
 import type { NodeAdditions } from './grow/node-additions.service.js';
 import type { WorkflowParts } from './parts/workflow-parts.service.js';
 import type { WorkflowSeals } from './parts/workflow-seal.service.js';
@@ -15,6 +16,7 @@ export interface WorkflowServices {
   readonly parts: WorkflowParts;
   readonly seals: WorkflowSeals;
   readonly commands: WorkflowCommands;
+  readonly retries: WorkflowRetries;
   readonly additions: NodeAdditions;
   readonly clones: WorkflowClones;
   readonly views: Workflows;

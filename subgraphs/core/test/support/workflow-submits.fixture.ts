@@ -84,12 +84,13 @@ export function submitProcess(
   const quota = { charge: async () => undefined };
   const warned = { whyNoWorker: async () => undefined, log: silentLogger() };
   const stored = { workflows, nodes, journal };
+  const { nodeJobs } = stores;
   return {
     submits: new WorkflowSubmits({
       ...{ ...stored, ...checks, ...warned, quota, clock },
       ...{ edges, parts, classes, submissions, ids: createIds() },
     }),
     parts: new WorkflowParts({ ...stored, ...checks, quota, pieces, parts, clock }),
-    seals: new WorkflowSeals({ ...stored, ...warned, experiments, queues, consents, edges, pieces, clock }),
+    seals: new WorkflowSeals({ ...stored, nodeJobs, ...warned, experiments, queues, consents, edges, pieces, clock }),
   };
 }

@@ -133,13 +133,13 @@ describe('a process that is killed at a write', () => {
       await stepProcess(db, jobs).finish(id, (at) => (at < 2 ? 'FAILED' : 'SUCCEEDED'));
       const wasKilled = await isKilled(() => again(id, stepProcess(db, jobs, killAt)));
       if (wasKilled) await again(id, stepProcess(db, jobs));
-      const { nodes, workflows } = workflowStores(db);
+      const { nodes, nodeJobs, workflows } = workflowStores(db);
       const found = await nodes.page(id, {}, { first: 100, after: null });
       expect(found.nodes.map(({ state, met, lost }) => [state, met, lost])).toEqual([
         ...[0, 0, 1, 1].map((met) => ['SUCCEEDED', met, 0]),
       ]);
       expect((await workflows.find(id))?.state).toBe('SUCCEEDED');
-      const kinds = await nodes.classes(id, [0, 1, 2, 3], 10);
+      const kinds = await nodeJobs.classes(id, [0, 1, 2, 3], 10);
       expect([...kinds].map(([kind, { requirements: of }]) => [kind, of.cores]).sort()).toEqual([
         ['class', 1],
         ['class-2', 2],

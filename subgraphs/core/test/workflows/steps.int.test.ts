@@ -338,12 +338,12 @@ describe('NodesRepository', () => {
         storeWorkflow(db, { nodes: [...labelled('a', 200), ...labelled('b', 5)] }),
       ),
     );
-    const { nodes } = stepProcess(db, jobs).stores;
+    const { nodes, nodeCounts } = stepProcess(db, jobs).stores;
     const id = ids[1] ?? '';
     await db.command({ profile: 2 });
     const page = await nodes.page(id, {}, { first: 10, after: null });
     await nodes.page(id, {}, { first: 10, after: page.pageInfo.endCursor });
-    await nodes.depths(id);
+    await nodeCounts.depths(id);
     expect(await nodes.readyLabels(id)).toEqual(['a', 'b']);
     expect(await nodes.ready(id, { label: 'b', isFinal: false }, 100)).toHaveLength(5);
     await db.command({ profile: 0 });

@@ -4,6 +4,7 @@ import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import { WorkflowClones } from '../../workflows/clone/workflow-clone.service.js';
 import { WorkflowCommands } from '../../workflows/control/workflow-commands.service.js';
 import type { WorkflowCommandsOptions } from '../../workflows/control/workflow-commands.service.js';
+import { WorkflowRetries } from '../../workflows/control/workflow-retries.service.js';
 import { NodeAdditions } from '../../workflows/grow/node-additions.service.js';
 import { PartStore } from '../../workflows/parts/part-store.js';
 import { WorkflowParts } from '../../workflows/parts/workflow-parts.service.js';
@@ -55,7 +56,7 @@ export interface WorkflowsModuleOptions
 /** Creates the services. */
 export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
   const { stores, jobs, writer: transitions, access, quota, leader, onWritten, config, clock, log } = options;
-  const { workflows, nodes, edges, steps, added, parts: pieces } = stores;
+  const { workflows, nodes, nodeJobs, nodeCounts, edges, steps, added, parts: pieces } = stores;
   const writer = new StepWriter({ nodes, edges, steps, added, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
   const next = new NextChange({
@@ -73,19 +74,21 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
   });
   const open = new OpenWorkflows({ workflows, nodes, edges, parts: pieces, leader, clock, log });
   const parts = new PartStore({ nodes, parts: pieces, journal, clock, classes: options.classes });
-  const own = { workflows, nodes, edges, pieces, parts, journal };
+  const own = { workflows, nodes, nodeJobs, nodeCounts, edges, pieces, parts, journal };
+  const commanded = { workflows, nodes, journal, stops, access, clock };
   return {
     submits: new WorkflowSubmits({ ...options, ...own }),
     parts: new WorkflowParts({ ...options, ...own }),
     seals: new WorkflowSeals({ ...options, ...own }),
-    commands: new WorkflowCommands({
-      ...{ workflows, nodes, journal, writer, stops, access, quota, clock },
+    commands: new WorkflowCommands(commanded),
+    retries: new WorkflowRetries({
+      ...{ ...commanded, nodeJobs, writer, quota },
       ...{ classes: options.classes, queues: options.queues },
     }),
     additions: new NodeAdditions({ ...options, ...own, added, jobs }),
     clones: new WorkflowClones({ ...options, ...own }),
-    views: new Workflows({ workflows, nodes, edges, clock }),
-    labelLayers: new LabelLayers({ workflows, nodes, edges }),
+    views: new Workflows({ workflows, nodes, counts: nodeCounts, edges, clock }),
+    labelLayers: new LabelLayers({ workflows, counts: nodeCounts, edges }),
     files: new NodeFiles({ workflows, nodes, jobs }),
     handler: work,
     start() {

@@ -20,6 +20,8 @@ import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.j
 import type { Journal } from '../run/journal.js';
 import { emptiedAgain, isAbandoned } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
+import type { NodeCountsRepository } from '../store/node-counts.repository.js';
+import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { maxErrors } from '../submit/workflow-input.js';
@@ -44,6 +46,8 @@ import {
 export interface WorkflowClonesOptions extends PlacementSources {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel'>;
+  readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts'>;
   readonly edges: EdgesRepository;
   readonly journal: Journal;
   readonly classes: ClassesRepository;
@@ -120,7 +124,7 @@ export class WorkflowClones {
     if (nodes === source.nodes) return source;
     const { _id, additions = [], bytes, groupEdges } = source;
     const counts = new Map(
-      (await this.#options.nodes.groupCounts(_id, nodes)).map((group) => [placeKey(group), group]),
+      (await this.#options.nodeCounts.groupCounts(_id, nodes)).map((group) => [placeKey(group), group]),
     );
     const groups = source.groups.flatMap((group) => {
       const found = counts.get(placeKey(group));
@@ -140,7 +144,7 @@ export class WorkflowClones {
     isRepeated: boolean,
     errors: CloneErrors,
   ): Promise<{ readonly first: readonly NodeKind[]; readonly count: number }> {
-    const { experiments, consents, nodes } = this.#options;
+    const { experiments, consents, nodeJobs } = this.#options;
     const first: NodeKind[] = [];
     let found = 0;
     if (isRepeated) return { first, count: found };
@@ -151,7 +155,7 @@ export class WorkflowClones {
     if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
     const queues = boundsOnce(this.#options.queues);
     await this.#checkQueues(labels, name, errors);
-    for await (const { label, node, ...job } of nodes.kindsByLabel(_id, count)) {
+    for await (const { label, node, ...job } of nodeJobs.kindsByLabel(_id, count)) {
       if (errors.all.length >= maxErrors) break;
       const { requirements } = labels.of(label, job);
       found += 1;

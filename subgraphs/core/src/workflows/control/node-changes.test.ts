@@ -9,7 +9,7 @@ const common = { cores: 1, diskMiB: 1, walltimeSeconds: 60, network: false };
 describe('NodeChanges', () => {
   it('refuses a program that is too large for the nodes which it would be stored in', async () => {
     const changes = new NodeChanges({
-      nodes: { classes: async () => new Map(), environments: async function* () {} },
+      nodeJobs: { classes: async () => new Map(), environments: async function* () {} },
       classes: { ensure: async () => undefined },
       queues: {
         ...{ idOf: async () => null, boundsOf: async () => ({}), admitting: () => [] },
@@ -36,7 +36,7 @@ describe('NodeChanges', () => {
     );
     const read: string[] = [];
     const changes = new NodeChanges({
-      nodes: { classes: async () => new Map(kinds), environments: async function* () {} },
+      nodeJobs: { classes: async () => new Map(kinds), environments: async function* () {} },
       classes: { ensure: async () => undefined },
       queues: {
         idOf: async () => null,

@@ -15,13 +15,13 @@ import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.
 import { bitsOfNodes } from '../model/node-bits.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { ChangedClass, ChangedNodes } from '../model/workflow.types.js';
-import type { NodesRepository } from '../store/nodes.repository.js';
+import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import { boundsOnce, exceededLimit, limitText } from '../submit/placement.js';
 import { maxErrors, maxStoredBytes, nodeText } from '../submit/workflow-input.js';
 
 /** Dependencies of {@link NodeChanges}. */
 export interface NodeChangesOptions {
-  readonly nodes: Pick<NodesRepository, 'classes' | 'environments'>;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'classes' | 'environments'>;
   readonly classes: Pick<ClassesRepository, 'ensure'>;
   readonly queues: QueueDirectory;
   readonly clock: Clock;
@@ -78,7 +78,7 @@ export class NodeChanges {
     }
     if (payload?.environment) await this.#checkEnvironments(_id, nodes, payload, errors);
     const queues = boundsOnce(this.#options.queues);
-    const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
+    const before = await this.#options.nodeJobs.classes(_id, nodes, maxClasses + 1);
     if (before.size > maxClasses) {
       const text = `requirements: the nodes have more than ${maxClasses} kinds of requirements; name fewer nodes`;
       errors.report('INVALID_VALUE', ['requirements'], text);
@@ -107,7 +107,7 @@ export class NodeChanges {
     changes: NonNullable<RetryChanges['payload']>,
     errors: ChangeErrors,
   ): Promise<void> {
-    for await (const { name, payload } of this.#options.nodes.environments(workflowId, nodes)) {
+    for await (const { name, payload } of this.#options.nodeJobs.environments(workflowId, nodes)) {
       if (errors.all.length >= maxErrors) return;
       const problem = environmentProblem(payload, changes);
       if (problem !== undefined)

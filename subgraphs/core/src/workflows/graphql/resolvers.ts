@@ -121,7 +121,7 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
         ? core.workflows.commands.cancelNodes(principal, { ...command, nodes })
         : core.workflows.commands.cancel(principal, command),
     retryWorkflow: (_parent, { input: { requirements, payload, ...command } }, { core, principal }) =>
-      core.workflows.commands.retry(principal, {
+      core.workflows.retries.retry(principal, {
         ...command,
         changes: retryChangesOf({ requirements, payload }),
       }),
@@ -136,7 +136,7 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
         })),
       }),
     markWorkflowNodes: (_parent, { input }, { core, principal }) =>
-      core.workflows.commands.mark(principal, input),
+      core.workflows.retries.mark(principal, input),
   },
   Job: {
     nodeFiles: (job, { first, after }, { core }) =>

@@ -19,6 +19,7 @@ import { nodesIn as countOf, waitingState } from '../model/node-rules.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
 import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
+import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { planWorkflow, type WorkflowPlan } from '../submit/graph-input.js';
@@ -34,6 +35,7 @@ import { checkAdded, checkAdditions, maxNodesPerCall, nodesIn } from './added-in
 export interface NodeAdditionsOptions extends NodeExaminerOptions {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'outputsOf'>;
   readonly added: AddedNodesRepository;
   readonly jobs: Pick<JobsRepository, 'find'>;
   readonly classes: ClassesRepository;
@@ -197,7 +199,7 @@ export class NodeAdditions {
   ): Promise<void> {
     const own = sourcesIn(nodes, noLabels);
     const outputsOf = async (names: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> =>
-      new Map([...(await own.outputsOf(names)), ...(await this.#options.nodes.outputsOf(_id, [name]))]);
+      new Map([...(await own.outputsOf(names)), ...(await this.#options.nodeJobs.outputsOf(_id, [name]))]);
     await checkFileNeeds(fileNeeds(nodes, noLabels), plan, { ...own, outputsOf }, errors);
   }
 

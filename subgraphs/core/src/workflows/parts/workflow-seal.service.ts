@@ -13,6 +13,7 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
 import { emptiedAgain } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
+import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
@@ -36,6 +37,7 @@ import { readGraph, readGroupEdges, readLimits, type StoredGraph } from './store
 export interface WorkflowSealsOptions extends PlacementSources {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
+  readonly nodeJobs: NodeJobsRepository;
   readonly edges: EdgesRepository;
   readonly pieces: PartsRepository;
   readonly journal: Journal;
@@ -162,7 +164,7 @@ export class WorkflowSeals {
     plan: GraphPlan,
     errors: SealErrors,
   ): Promise<void> {
-    const { pieces, nodes } = this.#options;
+    const { pieces, nodeJobs: nodes } = this.#options;
     const known = new Map<string, boolean>();
     const sources: FileSources = {
       outputsOf: (names) => nodes.outputsOf(_id, names),
@@ -185,7 +187,7 @@ export class WorkflowSeals {
    * on, whatever has become of the queues.
    */
   async #kinds({ _id, parts = [], isSealing }: WorkflowDocument, errors: SealErrors): Promise<Kinds> {
-    const { pieces, nodes: stored } = this.#options;
+    const { pieces, nodeJobs: stored } = this.#options;
     const queues = boundsOnce(this.#options.queues);
     const all = { from: 0, to: parts.length - 1 };
     const known = new Set<string>();

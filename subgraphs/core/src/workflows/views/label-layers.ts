@@ -4,7 +4,7 @@ import { leadsFrom, leadsTo, type NodePlace, nodesIn, noNodes } from '../model/n
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import { type NodeCounts, type NodeState, shownState } from '../model/workflow.types.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
-import type { NodesRepository } from '../store/nodes.repository.js';
+import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { KeptViews } from './kept-views.js';
 
@@ -19,7 +19,7 @@ export interface LabelLayerView extends NodePlace {
 /** Stores that {@link LabelLayers} reads. */
 export interface LabelLayersOptions {
   readonly workflows: Pick<WorkflowsRepository, 'size'>;
-  readonly nodes: Pick<NodesRepository, 'places' | 'placeCounts'>;
+  readonly counts: Pick<NodeCountsRepository, 'places' | 'placeCounts'>;
   readonly edges: Pick<EdgesRepository, 'all'>;
 }
 
@@ -47,7 +47,7 @@ export class LabelLayers {
 
   async #read(workflow: WorkflowDocument): Promise<readonly LabelLayerView[]> {
     const counts = new Map<string, NodePlace & { depth: number; counts: Record<NodeState, number> }>();
-    for (const { label, isFinal, depth, state, nodes } of await this.#options.nodes.placeCounts(
+    for (const { label, isFinal, depth, state, nodes } of await this.#options.counts.placeCounts(
       workflow._id,
     )) {
       const key = keyOf({ label, isFinal, depth });
@@ -69,12 +69,12 @@ export class LabelLayers {
     layers: readonly Layer[],
     count: number,
   ): Promise<readonly (readonly number[])[]> {
-    const { workflows, nodes, edges } = this.#options;
+    const { workflows, counts, edges } = this.#options;
     const { _id, groupEdges } = workflow;
     const positions = new Map(layers.map((layer, at) => [keyOf(layer), at]));
     const dependents = layers.map(() => new Set<number>());
     const layerOf = new Int32Array(count).fill(-1);
-    for await (const place of nodes.places(_id)) layerOf[place.index] = positions.get(keyOf(place)) ?? -1;
+    for await (const place of counts.places(_id)) layerOf[place.index] = positions.get(keyOf(place)) ?? -1;
     // The places of edges follow from the additions, which workflows of queries do not have.
     const owner = await workflows.size(_id);
     for (const block of owner ? await edges.all(owner) : [])

@@ -17,6 +17,7 @@ import {
   storedStatesOf,
 } from '../model/workflow.types.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
+import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowFilter, WorkflowsRepository } from '../store/workflows.repository.js';
 import { KeptViews } from './kept-views.js';
@@ -27,6 +28,7 @@ type Maybe<T> = T | null | undefined;
 export interface WorkflowsOptions {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
+  readonly counts: Pick<NodeCountsRepository, 'depths'>;
   readonly edges: EdgesRepository;
   readonly clock: Clock;
 }
@@ -157,7 +159,7 @@ export class Workflows {
   }
 
   async #readLayers(_id: string): Promise<readonly LayerView[]> {
-    const rows = await this.#options.nodes.depths(_id);
+    const rows = await this.#options.counts.depths(_id);
     const byDepth = new Map<number, Record<NodeState, number>>();
     for (const { depth, state, nodes } of rows) {
       if (depth >= maxLayers) break;

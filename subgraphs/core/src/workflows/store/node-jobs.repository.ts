@@ -1,0 +1,131 @@
+/** Access to what the nodes of workflows store about their jobs. */
+import { collection } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
+import type { StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
+import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
+
+/** Requirements of a node. */
+export interface NodeRequirements {
+  readonly node: { readonly name: string };
+  readonly requirements: StoredRequirements;
+}
+
+const nodesPerRead = 1000;
+/** A node declares up to 100 outputs. */
+const outputsPerRead = 100;
+/** An environment may have hundreds of kilobytes. */
+const environmentsPerRead = 50;
+
+/** Jobs of stored nodes. */
+export class NodeJobsRepository {
+  readonly #nodes: Collection<NodeDocument>;
+
+  constructor(db: Db) {
+    this.#nodes = collection(db, nodesCollection);
+  }
+
+  /** Declared outputs of the nodes with these names. */
+  async outputsOf(
+    workflowId: string,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const outputs = new Map<string, readonly string[]>();
+    const projection = { _id: 0, name: 1, 'job.payload.outputs': 1 } as const;
+    for (let start = 0; start < names.length; start += outputsPerRead) {
+      const some = names.slice(start, start + outputsPerRead);
+      const found = this.#nodes.find({ workflowId, name: { $in: some } }, { projection });
+      for await (const { name, job } of found) outputs.set(name, job.payload.outputs);
+    }
+    return outputs;
+  }
+
+  /** True if a node with this label that is not final declares the output. */
+  async hasOutput(workflowId: string, label: string, output: string): Promise<boolean> {
+    const filter = { workflowId, label, isFinal: false, 'job.payload.outputs': output };
+    return (
+      (await this.#nodes.findOne(filter, { projection: { _id: 1 }, hint: 'workflowId_label_idx' })) !== null
+    );
+  }
+
+  /** Names and requirements of nodes, in no order. */
+  async kinds(ids: readonly string[]): Promise<readonly NodeRequirements[]> {
+    const projection = { name: 1, 'job.requirements': 1 } as const;
+    const found = await this.#nodes.find({ _id: { $in: [...ids] } }, { projection }).toArray();
+    return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
+  }
+
+  /** Requirement classes of the first nodes with each label, each with one of the nodes. */
+  async *kindsByLabel(
+    workflowId: string,
+    count: number,
+  ): AsyncGenerator<NodeRequirements & { readonly label: string; readonly classId: string }> {
+    const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
+    const found = this.#nodes.aggregate<{
+      readonly _id: { readonly label: string; readonly classId: string };
+      readonly name: string;
+      readonly requirements: StoredRequirements;
+    }>([
+      { $match: { _id: nodeRange(workflowId, 0, count) } },
+      { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
+    ]);
+    for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
+  }
+
+  /** Requirement classes of nodes, each with one of them; at most `limit`. */
+  async classes(
+    workflowId: string,
+    nodes: readonly number[],
+    limit: number,
+  ): Promise<ReadonlyMap<string, NodeRequirements>> {
+    const classes = new Map<string, NodeRequirements>();
+    for (let start = 0; start < nodes.length && classes.size < limit; start += nodesPerRead) {
+      const ids = nodes.slice(start, start + nodesPerRead).map((node) => nodeIdOf(workflowId, node));
+      const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
+      const found = this.#nodes.aggregate<{
+        readonly _id: string;
+        readonly name: string;
+        readonly requirements: StoredRequirements;
+      }>([
+        { $match: { _id: { $in: ids } } },
+        { $group: { _id: '$job.classId', ...first } },
+        { $limit: limit },
+      ]);
+      for await (const { _id, name, requirements } of found)
+        classes.set(_id, classes.get(_id) ?? { node: { name }, requirements });
+    }
+    return classes;
+  }
+
+  /** Environment and secrets of nodes, in no order. */
+  async *environments(
+    workflowId: string,
+    nodes: readonly number[],
+  ): AsyncGenerator<{
+    readonly name: string;
+    readonly payload: Pick<StoredPayload, 'environment' | 'secrets'>;
+  }> {
+    const projection = { name: 1, 'job.payload.environment': 1, 'job.payload.secrets': 1 } as const;
+    for (let start = 0; start < nodes.length; start += environmentsPerRead) {
+      const ids = nodes.slice(start, start + environmentsPerRead).map((node) => nodeIdOf(workflowId, node));
+      const found = await this.#nodes.find({ _id: { $in: ids } }, { projection }).toArray();
+      for (const { name, job } of found) yield { name, payload: job.payload };
+    }
+  }
+
+  /** Workflows with nodes that will add outputs to a dataset: some may have been given up. */
+  async addingTo(datasetId: string): Promise<readonly string[]> {
+    const found = this.#nodes.aggregate<{ readonly _id: string }>(
+      [
+        {
+          $match: {
+            'job.payload.outputDatasets.datasetId': datasetId,
+            state: { $in: ['WAITING', 'READY', 'SUBMITTED'] },
+          },
+        },
+        { $group: { _id: '$workflowId' } },
+      ],
+      { hint: 'outputDataset_idx', readConcern: { level: 'majority' } },
+    );
+    return (await found.toArray()).map(({ _id }) => _id);
+  }
+}
