@@ -3503,6 +3503,12 @@ export type SubmitWorkflowInput = {
   priority?: number | null | undefined;
   /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
   share?: string | null | undefined;
+  /**
+   * Graphs that nodes stand for with `subgraph`, at most 100. With all nodes that they may add, the workflow has at most
+   * 100,000 nodes, and 1000 nodes with sub-graphs, nested at most 8 deep, with 2000 iterations. Only a workflow that is
+   * submitted whole has templates.
+   */
+  templates?: Array<WorkflowTemplateInput> | null | undefined;
 };
 
 /** Code of an error of `submitWorkflow`. */
@@ -3540,6 +3546,8 @@ export type SubmitWorkflowUserErrorCode =
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND'
+  /** A template does not exist, or the workflow that it is made of does not, or you may not use it. */
+  | 'TEMPLATE_NOT_FOUND'
   /** The workflow has too many nodes, edges or bytes. */
   | 'WORKFLOW_TOO_LARGE';
 
@@ -4047,8 +4055,12 @@ export type WorkflowNodeFileInput = {
    * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
    */
   as?: string | null | undefined;
+  /** Name of an input of the sub-graph, instead of `node`. Only nodes of templates have it. */
+  input?: string | null | undefined;
   /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
   isOptional?: boolean | null | undefined;
+  /** The node is that of the iteration before. In the first iteration, the file is left out. Only nodes of templates have it. */
+  isPrevious?: boolean | null | undefined;
   /**
    * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
    * unless that is final. Nodes that did not store the output are left out.
@@ -4056,7 +4068,10 @@ export type WorkflowNodeFileInput = {
   label?: string | null | undefined;
   /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
   node?: string | null | undefined;
-  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  /**
+   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. With `input`, it only names the
+   * file if there is no `as`.
+   */
   output: string;
 };
 
@@ -4068,6 +4083,8 @@ export type WorkflowNodeFilter = {
   maxDepth?: number | null | undefined;
   /** Smallest depth, 0 or more. */
   minDepth?: number | null | undefined;
+  /** Beginning of the names, such as that of the nodes of an iteration: `fit/2/`. */
+  namePrefix?: string | null | undefined;
   /** Names, at most 1000. */
   names?: Array<string> | null | undefined;
   /** States. */
@@ -4100,7 +4117,7 @@ export type WorkflowNodeInput = {
    * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
-  /** Program that the job runs; required unless the label has one. */
+  /** Program that the job runs; required unless the label has one, or the node has a sub-graph. */
   payload?: JobPayloadInput | null | undefined;
   /** Priority of the job within the share, -1000 to 1000. */
   priority?: number | null | undefined;
@@ -4108,6 +4125,11 @@ export type WorkflowNodeInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
   retry?: RetryPolicyInput | null | undefined;
+  /**
+   * Sub-graph that the node stands for, instead of a job. Of the other values, it has a name, a label, edges and inputs: nodes
+   * of the sub-graph read these inputs by their names.
+   */
+  subgraph?: WorkflowSubgraphInput | null | undefined;
 };
 
 /** Defaults and limits of the nodes with a label. */
@@ -4164,6 +4186,56 @@ export type WorkflowState =
   | 'RUNNING'
   /** All nodes have ended, and none has failed or was cancelled. */
   | 'SUCCEEDED';
+
+/**
+ * The sub-graph that a node stands for, instead of a job. Its nodes are named after the node, such as `fit/plot`, or
+ * `fit/2/plot` in the second of several iterations. The node ends when they have ended: it FAILED if one of them has failed
+ * or was cancelled, and SUCCEEDED otherwise.
+ */
+export type WorkflowSubgraphInput = {
+  /**
+   * Number of iterations, 1 to 100. Another one follows when all nodes of the last have ended, unless the condition `until`
+   * is met. Without a condition, a failure ends the loop. A failure in an iteration that another one has followed does not
+   * count for the end of the node and of the workflow.
+   */
+  maxIterations?: number | null | undefined;
+  /** Node of the template that the condition is about; required if the template has several nodes. */
+  resultNode?: string | null | undefined;
+  /** Name of the template. */
+  template: string;
+  /**
+   * Condition in CEL after which no further iteration follows. It reads `iteration`, the number of the last iteration, and
+   * `result` with `state`, `exitCode`, `cpuSeconds`, `wallSeconds`, `peakMemoryMiB`, `readBytes`, `writeBytes` and
+   * `outputBytes` of `resultNode` in this iteration. It is not met if a value is unknown.
+   */
+  until?: string | null | undefined;
+};
+
+/** A graph that nodes stand for: given by its nodes, or by a workflow. Its nodes are added when such a node runs. */
+export type WorkflowTemplateInput = {
+  /** Name of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit, unique in the workflow. */
+  name: string;
+  /**
+   * The nodes, 1 to 5000, with at most 20 labels and 100,000 edges. Their names contain no `/`. They are not final, add no
+   * nodes, and read from no label. Their labels have no edges in `groupEdges`. They may have sub-graphs themselves.
+   */
+  nodes?: Array<WorkflowNodeInput> | null | undefined;
+  /** Outputs that nodes outside read from a node with the sub-graph, at most 100, each with another name. */
+  outputs?: Array<WorkflowTemplateOutputInput> | null | undefined;
+  /**
+   * Workflow whose nodes are those of the template, as they were submitted or a retry changed them, instead of `nodes`. It
+   * belongs to the same owner and experiment, is sealed, and has no edges between labels, final nodes or sub-graphs.
+   */
+  workflowId?: string | null | undefined;
+};
+
+/** An output of a template. */
+export type WorkflowTemplateOutputInput = {
+  /** Name of the node in the template. */
+  node: string;
+  /** Name of the output that this node declares. */
+  output: string;
+};
 
 export type CliJobAccessFragment = { id: string, experimentName: string, jobId: string | null, taskId: string | null, sharePath: string | null, groupId: string | null, level: JobAccessLevel, reason: string | null, expiresAt: string, owner: { subject: string } | null, grantee: { subject: string } | null };
 
@@ -4955,7 +5027,7 @@ export type CliChangeTaskMutation = { changeTask: { laterJobCount: number | null
 
 export type CliWorkflowFragment = { id: string, name: string, state: WorkflowState, criticalPathNodes: number, endedFraction: number, estimatedEndAt: string | null, createdAt: string, endedAt: string | null, experiment: { name: string }, owner: { id: string }, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number }, pause: { reason: string | null } | null, cancellation: { reason: string | null } | null };
 
-export type CliWorkflowNodeFragment = { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, jobId: string | null, reason: string | null };
+export type CliWorkflowNodeFragment = { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, jobId: string | null, reason: string | null, subgraph: { template: string, iteration: number, maxIterations: number } | null };
 
 export type CliWorkflowsQueryVariables = Exact<{
   filter?: WorkflowFilter | null | undefined;
@@ -4981,7 +5053,7 @@ export type CliWorkflowNodesQueryVariables = Exact<{
 }>;
 
 
-export type CliWorkflowNodesQuery = { workflow: { nodes: { nodes: Array<{ id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, jobId: string | null, reason: string | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } } | null };
+export type CliWorkflowNodesQuery = { workflow: { nodes: { nodes: Array<{ id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, jobId: string | null, reason: string | null, subgraph: { template: string, iteration: number, maxIterations: number } | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } } | null };
 
 export type CliWatchWorkflowSubscriptionVariables = Exact<{
   id: string;
@@ -5770,7 +5842,10 @@ export const CliWorkflowNodeFragmentDoc = {"kind":"Document","definitions":[{"ki
 {"kind":"Field","name":{"kind":"Name","value":"depth"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"jobId"}},
-{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]} as unknown as DocumentNode<CliWorkflowNodeFragment, unknown>;
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"subgraph"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"template"}},
+{"kind":"Field","name":{"kind":"Name","value":"iteration"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxIterations"}}]}}]}}]} as unknown as DocumentNode<CliWorkflowNodeFragment, unknown>;
 export const JobSummaryFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobSummary"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
@@ -7994,7 +8069,10 @@ export const CliWorkflowNodesDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"depth"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"jobId"}},
-{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]} as unknown as DocumentNode<CliWorkflowNodesQuery, CliWorkflowNodesQueryVariables>;
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"subgraph"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"template"}},
+{"kind":"Field","name":{"kind":"Name","value":"iteration"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxIterations"}}]}}]}}]} as unknown as DocumentNode<CliWorkflowNodesQuery, CliWorkflowNodesQueryVariables>;
 export const CliWatchWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"CliWatchWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflowChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},
 {"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}}]}}]}},
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},

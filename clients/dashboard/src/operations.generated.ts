@@ -479,6 +479,8 @@ export type WorkflowNodeFilter = {
   maxDepth?: number | null | undefined;
   /** Smallest depth, 0 or more. */
   minDepth?: number | null | undefined;
+  /** Beginning of the names, such as that of the nodes of an iteration: `fit/2/`. */
+  namePrefix?: string | null | undefined;
   /** Names, at most 1000. */
   names?: Array<string> | null | undefined;
   /** States. */

@@ -1223,8 +1223,12 @@ export type WorkflowNodeFileInput = {
    * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
    */
   as?: string | null | undefined;
+  /** Name of an input of the sub-graph, instead of `node`. Only nodes of templates have it. */
+  input?: string | null | undefined;
   /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
   isOptional?: boolean | null | undefined;
+  /** The node is that of the iteration before. In the first iteration, the file is left out. Only nodes of templates have it. */
+  isPrevious?: boolean | null | undefined;
   /**
    * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
    * unless that is final. Nodes that did not store the output are left out.
@@ -1232,7 +1236,10 @@ export type WorkflowNodeFileInput = {
   label?: string | null | undefined;
   /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
   node?: string | null | undefined;
-  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  /**
+   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. With `input`, it only names the
+   * file if there is no `as`.
+   */
   output: string;
 };
 
@@ -1262,7 +1269,7 @@ export type WorkflowNodeInput = {
    * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
-  /** Program that the job runs; required unless the label has one. */
+  /** Program that the job runs; required unless the label has one, or the node has a sub-graph. */
   payload?: JobPayloadInput | null | undefined;
   /** Priority of the job within the share, -1000 to 1000. */
   priority?: number | null | undefined;
@@ -1270,6 +1277,35 @@ export type WorkflowNodeInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
   retry?: RetryPolicyInput | null | undefined;
+  /**
+   * Sub-graph that the node stands for, instead of a job. Of the other values, it has a name, a label, edges and inputs: nodes
+   * of the sub-graph read these inputs by their names.
+   */
+  subgraph?: WorkflowSubgraphInput | null | undefined;
+};
+
+/**
+ * The sub-graph that a node stands for, instead of a job. Its nodes are named after the node, such as `fit/plot`, or
+ * `fit/2/plot` in the second of several iterations. The node ends when they have ended: it FAILED if one of them has failed
+ * or was cancelled, and SUCCEEDED otherwise.
+ */
+export type WorkflowSubgraphInput = {
+  /**
+   * Number of iterations, 1 to 100. Another one follows when all nodes of the last have ended, unless the condition `until`
+   * is met. Without a condition, a failure ends the loop. A failure in an iteration that another one has followed does not
+   * count for the end of the node and of the workflow.
+   */
+  maxIterations?: number | null | undefined;
+  /** Node of the template that the condition is about; required if the template has several nodes. */
+  resultNode?: string | null | undefined;
+  /** Name of the template. */
+  template: string;
+  /**
+   * Condition in CEL after which no further iteration follows. It reads `iteration`, the number of the last iteration, and
+   * `result` with `state`, `exitCode`, `cpuSeconds`, `wallSeconds`, `peakMemoryMiB`, `readBytes`, `writeBytes` and
+   * `outputBytes` of `resultNode` in this iteration. It is not met if a value is unknown.
+   */
+  until?: string | null | undefined;
 };
 
 export type PilotCommandFragment = { kind: WorkerCommandKind, jobId: string | null, fence: number | null, newFence: number | null, reason: string | null };

@@ -741,6 +741,12 @@ export type SubmitWorkflowInput = {
   priority?: number | null | undefined;
   /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
   share?: string | null | undefined;
+  /**
+   * Graphs that nodes stand for with `subgraph`, at most 100. With all nodes that they may add, the workflow has at most
+   * 100,000 nodes, and 1000 nodes with sub-graphs, nested at most 8 deep, with 2000 iterations. Only a workflow that is
+   * submitted whole has templates.
+   */
+  templates?: Array<WorkflowTemplateInput> | null | undefined;
 };
 
 /** Code of an error of `submitWorkflow`. */
@@ -778,6 +784,8 @@ export type SubmitWorkflowUserErrorCode =
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND'
+  /** A template does not exist, or the workflow that it is made of does not, or you may not use it. */
+  | 'TEMPLATE_NOT_FOUND'
   /** The workflow has too many nodes, edges or bytes. */
   | 'WORKFLOW_TOO_LARGE';
 
@@ -901,8 +909,12 @@ export type WorkflowNodeFileInput = {
    * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
    */
   as?: string | null | undefined;
+  /** Name of an input of the sub-graph, instead of `node`. Only nodes of templates have it. */
+  input?: string | null | undefined;
   /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
   isOptional?: boolean | null | undefined;
+  /** The node is that of the iteration before. In the first iteration, the file is left out. Only nodes of templates have it. */
+  isPrevious?: boolean | null | undefined;
   /**
    * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
    * unless that is final. Nodes that did not store the output are left out.
@@ -910,7 +922,10 @@ export type WorkflowNodeFileInput = {
   label?: string | null | undefined;
   /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
   node?: string | null | undefined;
-  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  /**
+   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. With `input`, it only names the
+   * file if there is no `as`.
+   */
   output: string;
 };
 
@@ -940,7 +955,7 @@ export type WorkflowNodeInput = {
    * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
-  /** Program that the job runs; required unless the label has one. */
+  /** Program that the job runs; required unless the label has one, or the node has a sub-graph. */
   payload?: JobPayloadInput | null | undefined;
   /** Priority of the job within the share, -1000 to 1000. */
   priority?: number | null | undefined;
@@ -948,6 +963,11 @@ export type WorkflowNodeInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
   retry?: RetryPolicyInput | null | undefined;
+  /**
+   * Sub-graph that the node stands for, instead of a job. Of the other values, it has a name, a label, edges and inputs: nodes
+   * of the sub-graph read these inputs by their names.
+   */
+  subgraph?: WorkflowSubgraphInput | null | undefined;
 };
 
 /** Defaults and limits of the nodes with a label. */
@@ -989,6 +1009,56 @@ export type WorkflowState =
   | 'RUNNING'
   /** All nodes have ended, and none has failed or was cancelled. */
   | 'SUCCEEDED';
+
+/**
+ * The sub-graph that a node stands for, instead of a job. Its nodes are named after the node, such as `fit/plot`, or
+ * `fit/2/plot` in the second of several iterations. The node ends when they have ended: it FAILED if one of them has failed
+ * or was cancelled, and SUCCEEDED otherwise.
+ */
+export type WorkflowSubgraphInput = {
+  /**
+   * Number of iterations, 1 to 100. Another one follows when all nodes of the last have ended, unless the condition `until`
+   * is met. Without a condition, a failure ends the loop. A failure in an iteration that another one has followed does not
+   * count for the end of the node and of the workflow.
+   */
+  maxIterations?: number | null | undefined;
+  /** Node of the template that the condition is about; required if the template has several nodes. */
+  resultNode?: string | null | undefined;
+  /** Name of the template. */
+  template: string;
+  /**
+   * Condition in CEL after which no further iteration follows. It reads `iteration`, the number of the last iteration, and
+   * `result` with `state`, `exitCode`, `cpuSeconds`, `wallSeconds`, `peakMemoryMiB`, `readBytes`, `writeBytes` and
+   * `outputBytes` of `resultNode` in this iteration. It is not met if a value is unknown.
+   */
+  until?: string | null | undefined;
+};
+
+/** A graph that nodes stand for: given by its nodes, or by a workflow. Its nodes are added when such a node runs. */
+export type WorkflowTemplateInput = {
+  /** Name of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit, unique in the workflow. */
+  name: string;
+  /**
+   * The nodes, 1 to 5000, with at most 20 labels and 100,000 edges. Their names contain no `/`. They are not final, add no
+   * nodes, and read from no label. Their labels have no edges in `groupEdges`. They may have sub-graphs themselves.
+   */
+  nodes?: Array<WorkflowNodeInput> | null | undefined;
+  /** Outputs that nodes outside read from a node with the sub-graph, at most 100, each with another name. */
+  outputs?: Array<WorkflowTemplateOutputInput> | null | undefined;
+  /**
+   * Workflow whose nodes are those of the template, as they were submitted or a retry changed them, instead of `nodes`. It
+   * belongs to the same owner and experiment, is sealed, and has no edges between labels, final nodes or sub-graphs.
+   */
+  workflowId?: string | null | undefined;
+};
+
+/** An output of a template. */
+export type WorkflowTemplateOutputInput = {
+  /** Name of the node in the template. */
+  node: string;
+  /** Name of the output that this node declares. */
+  output: string;
+};
 
 export type ExperimentSubmitTaskMutationVariables = Exact<{
   input: SubmitTaskInput;

@@ -19,7 +19,7 @@ import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, Job
 import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMapper } from './workers/graphql/hosts.mappers.js';
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
-import type { JobNodeFileMapper, JobNodeFileConnectionMapper, WorkflowMapper, WorkflowCommandMapper, WorkflowConnectionMapper, WorkflowDependentMapper, WorkflowDependentConnectionMapper, WorkflowGroupEdgeMapper, WorkflowLabelCountsMapper, WorkflowLabelLayerMapper, WorkflowLayerMapper, WorkflowNodeMapper, WorkflowNodeConnectionMapper, WorkflowNodeCountsMapper } from './workflows/graphql/schema.mappers.js';
+import type { JobNodeFileMapper, JobNodeFileConnectionMapper, WorkflowMapper, WorkflowCommandMapper, WorkflowConnectionMapper, WorkflowDependentMapper, WorkflowDependentConnectionMapper, WorkflowGroupEdgeMapper, WorkflowIterationMapper, WorkflowLabelCountsMapper, WorkflowLabelLayerMapper, WorkflowLayerMapper, WorkflowNodeMapper, WorkflowNodeConnectionMapper, WorkflowNodeCountsMapper, WorkflowSubgraphMapper } from './workflows/graphql/schema.mappers.js';
 import type { OutputFileMapper, SignedFileMapper, UploadMapper, UploadConnectionMapper } from './files/graphql/schema.mappers.js';
 import type { PilotMapper, PilotClassDemandMapper, PilotConnectionMapper, PilotDemandMapper, PilotDemandResultMapper } from './pilots/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
@@ -10019,6 +10019,12 @@ export type SubmitWorkflowInput = {
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
   /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
+  /**
+   * Graphs that nodes stand for with `subgraph`, at most 100. With all nodes that they may add, the workflow has at most
+   * 100,000 nodes, and 1000 nodes with sub-graphs, nested at most 8 deep, with 2000 iterations. Only a workflow that is
+   * submitted whole has templates.
+   */
+  readonly templates?: InputMaybe<ReadonlyArray<WorkflowTemplateInput>>;
 };
 
 /** Result of `submitWorkflow`. */
@@ -10081,6 +10087,8 @@ export type SubmitWorkflowUserErrorCode =
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND'
+  /** A template does not exist, or the workflow that it is made of does not, or you may not use it. */
+  | 'TEMPLATE_NOT_FOUND'
   /** The workflow has too many nodes, edges or bytes. */
   | 'WORKFLOW_TOO_LARGE';
 
@@ -11758,6 +11766,17 @@ export type WorkflowGroupEdgeInput = {
   readonly to: Scalars['String']['input'];
 };
 
+/** An iteration of a sub-graph. */
+export type WorkflowIteration = {
+  readonly __typename?: 'WorkflowIteration';
+  /** Numbers of its nodes by state, without those of sub-graphs in it. */
+  readonly counts: WorkflowNodeCounts;
+  /** Beginning of the names of its nodes. */
+  readonly namePrefix: Scalars['String']['output'];
+  /** Number of the iteration, from 1. */
+  readonly number: Scalars['Int']['output'];
+};
+
 /** Numbers of the nodes with a label. Final nodes with the same label are counted in another row. */
 export type WorkflowLabelCounts = {
   readonly __typename?: 'WorkflowLabelCounts';
@@ -11807,7 +11826,7 @@ export type WorkflowMark =
 /** A node of a workflow. */
 export type WorkflowNode = Node & {
   readonly __typename?: 'WorkflowNode';
-  /** Node whose payload added it; null for a node that was submitted. */
+  /** Node whose payload added it, or whose sub-graph it is part of; null for a node that was submitted. */
   readonly addedBy?: Maybe<WorkflowNode>;
   /** Nodes to which edges lead from this node, without those that follow by an edge between labels. */
   readonly dependents: WorkflowDependentConnection;
@@ -11823,6 +11842,8 @@ export type WorkflowNode = Node & {
   readonly id: Scalars['ID']['output'];
   /** True for a node that runs after all nodes that are not final have ended. */
   readonly isFinal: Scalars['Boolean']['output'];
+  /** Number of the iteration that it is part of, from 1; null outside of sub-graphs. */
+  readonly iteration?: Maybe<Scalars['Int']['output']>;
   /** Job of the current run; null if there is none, or you may not see it. */
   readonly job?: Maybe<Job>;
   /** Identifier of the job; null if there is none. */
@@ -11848,6 +11869,8 @@ export type WorkflowNode = Node & {
   readonly run: Scalars['Int']['output'];
   /** Current state. */
   readonly state: WorkflowNodeState;
+  /** Sub-graph that it stands for, instead of a job; null for a node with a job. */
+  readonly subgraph?: Maybe<WorkflowSubgraph>;
   /** Time at which the job was created; null without a job. */
   readonly submittedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Workflow of the node. */
@@ -11912,8 +11935,12 @@ export type WorkflowNodeFileInput = {
    * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
    */
   readonly as?: InputMaybe<Scalars['String']['input']>;
+  /** Name of an input of the sub-graph, instead of `node`. Only nodes of templates have it. */
+  readonly input?: InputMaybe<Scalars['String']['input']>;
   /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
   readonly isOptional?: InputMaybe<Scalars['Boolean']['input']>;
+  /** The node is that of the iteration before. In the first iteration, the file is left out. Only nodes of templates have it. */
+  readonly isPrevious?: InputMaybe<Scalars['Boolean']['input']>;
   /**
    * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
    * unless that is final. Nodes that did not store the output are left out.
@@ -11921,7 +11948,10 @@ export type WorkflowNodeFileInput = {
   readonly label?: InputMaybe<Scalars['String']['input']>;
   /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
   readonly node?: InputMaybe<Scalars['String']['input']>;
-  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  /**
+   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. With `input`, it only names the
+   * file if there is no `as`.
+   */
   readonly output: Scalars['String']['input'];
 };
 
@@ -11933,6 +11963,8 @@ export type WorkflowNodeFilter = {
   readonly maxDepth?: InputMaybe<Scalars['Int']['input']>;
   /** Smallest depth, 0 or more. */
   readonly minDepth?: InputMaybe<Scalars['Int']['input']>;
+  /** Beginning of the names, such as that of the nodes of an iteration: `fit/2/`. */
+  readonly namePrefix?: InputMaybe<Scalars['String']['input']>;
   /** Names, at most 1000. */
   readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** States. */
@@ -11965,7 +11997,7 @@ export type WorkflowNodeInput = {
    * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   readonly needed?: InputMaybe<Scalars['Int']['input']>;
-  /** Program that the job runs; required unless the label has one. */
+  /** Program that the job runs; required unless the label has one, or the node has a sub-graph. */
   readonly payload?: InputMaybe<JobPayloadInput>;
   /** Priority of the job within the share, -1000 to 1000. */
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
@@ -11973,6 +12005,11 @@ export type WorkflowNodeInput = {
   readonly requirements?: InputMaybe<JobRequirementsInput>;
   /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
   readonly retry?: InputMaybe<RetryPolicyInput>;
+  /**
+   * Sub-graph that the node stands for, instead of a job. Of the other values, it has a name, a label, edges and inputs: nodes
+   * of the sub-graph read these inputs by their names.
+   */
+  readonly subgraph?: InputMaybe<WorkflowSubgraphInput>;
 };
 
 /** Defaults and limits of the nodes with a label. */
@@ -12029,6 +12066,73 @@ export type WorkflowState =
   | 'RUNNING'
   /** All nodes have ended, and none has failed or was cancelled. */
   | 'SUCCEEDED';
+
+/** Graph that a node stands for. Its nodes are added when the node runs, and the node ends when they have ended. */
+export type WorkflowSubgraph = {
+  readonly __typename?: 'WorkflowSubgraph';
+  /** Number of iterations that have begun. */
+  readonly iteration: Scalars['Int']['output'];
+  /** Iterations whose nodes were added, in their order. */
+  readonly iterations: ReadonlyArray<WorkflowIteration>;
+  /** Number of iterations at most. */
+  readonly maxIterations: Scalars['Int']['output'];
+  /** Number of nodes in each iteration, without those of sub-graphs in it. */
+  readonly nodeCount: Scalars['Int']['output'];
+  /** Name of the template. */
+  readonly template: Scalars['String']['output'];
+  /** Condition after which no further iteration follows; null for none. */
+  readonly until?: Maybe<Scalars['String']['output']>;
+};
+
+/**
+ * The sub-graph that a node stands for, instead of a job. Its nodes are named after the node, such as `fit/plot`, or
+ * `fit/2/plot` in the second of several iterations. The node ends when they have ended: it FAILED if one of them has failed
+ * or was cancelled, and SUCCEEDED otherwise.
+ */
+export type WorkflowSubgraphInput = {
+  /**
+   * Number of iterations, 1 to 100. Another one follows when all nodes of the last have ended, unless the condition `until`
+   * is met. Without a condition, a failure ends the loop. A failure in an iteration that another one has followed does not
+   * count for the end of the node and of the workflow.
+   */
+  readonly maxIterations?: InputMaybe<Scalars['Int']['input']>;
+  /** Node of the template that the condition is about; required if the template has several nodes. */
+  readonly resultNode?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the template. */
+  readonly template: Scalars['String']['input'];
+  /**
+   * Condition in CEL after which no further iteration follows. It reads `iteration`, the number of the last iteration, and
+   * `result` with `state`, `exitCode`, `cpuSeconds`, `wallSeconds`, `peakMemoryMiB`, `readBytes`, `writeBytes` and
+   * `outputBytes` of `resultNode` in this iteration. It is not met if a value is unknown.
+   */
+  readonly until?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** A graph that nodes stand for: given by its nodes, or by a workflow. Its nodes are added when such a node runs. */
+export type WorkflowTemplateInput = {
+  /** Name of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit, unique in the workflow. */
+  readonly name: Scalars['String']['input'];
+  /**
+   * The nodes, 1 to 5000, with at most 20 labels and 100,000 edges. Their names contain no `/`. They are not final, add no
+   * nodes, and read from no label. Their labels have no edges in `groupEdges`. They may have sub-graphs themselves.
+   */
+  readonly nodes?: InputMaybe<ReadonlyArray<WorkflowNodeInput>>;
+  /** Outputs that nodes outside read from a node with the sub-graph, at most 100, each with another name. */
+  readonly outputs?: InputMaybe<ReadonlyArray<WorkflowTemplateOutputInput>>;
+  /**
+   * Workflow whose nodes are those of the template, as they were submitted or a retry changed them, instead of `nodes`. It
+   * belongs to the same owner and experiment, is sealed, and has no edges between labels, final nodes or sub-graphs.
+   */
+  readonly workflowId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+/** An output of a template. */
+export type WorkflowTemplateOutputInput = {
+  /** Name of the node in the template. */
+  readonly node: Scalars['String']['input'];
+  /** Name of the output that this node declares. */
+  readonly output: Scalars['String']['input'];
+};
 
 
 
@@ -12930,7 +13034,7 @@ export type ResolversTypes = {
   SubmitWorkflowInput: SubmitWorkflowInput;
   SubmitWorkflowPayload: ResolverTypeWrapper<Omit<SubmitWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['SubmitWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
   SubmitWorkflowUserError: ResolverTypeWrapper<Omit<SubmitWorkflowUserError, 'code'> & { code: ResolversTypes['SubmitWorkflowUserErrorCode'] }>;
-  SubmitWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'FILE_NOT_DECLARED' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
+  SubmitWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'TEMPLATE_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'FILE_NOT_DECLARED' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskAction: ResolverTypeWrapper<'PAUSE' | 'RESUME' | 'FINISH' | 'ABORT'>;
@@ -13036,6 +13140,7 @@ export type ResolversTypes = {
   WorkflowFilter: WorkflowFilter;
   WorkflowGroupEdge: ResolverTypeWrapper<WorkflowGroupEdgeMapper>;
   WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
+  WorkflowIteration: ResolverTypeWrapper<WorkflowIterationMapper>;
   WorkflowLabelCounts: ResolverTypeWrapper<WorkflowLabelCountsMapper>;
   WorkflowLabelLayer: ResolverTypeWrapper<WorkflowLabelLayerMapper>;
   WorkflowLayer: ResolverTypeWrapper<WorkflowLayerMapper>;
@@ -13050,6 +13155,10 @@ export type ResolversTypes = {
   WorkflowNodeLabelInput: WorkflowNodeLabelInput;
   WorkflowNodeState: ResolverTypeWrapper<'WAITING' | 'SUBMITTED' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED'>;
   WorkflowState: ResolverTypeWrapper<'OPEN' | 'RUNNING' | 'PAUSED' | 'CANCELLING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'>;
+  WorkflowSubgraph: ResolverTypeWrapper<WorkflowSubgraphMapper>;
+  WorkflowSubgraphInput: WorkflowSubgraphInput;
+  WorkflowTemplateInput: WorkflowTemplateInput;
+  WorkflowTemplateOutputInput: WorkflowTemplateOutputInput;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
 };
 
@@ -13668,6 +13777,7 @@ export type ResolversParentTypes = {
   WorkflowFilter: WorkflowFilter;
   WorkflowGroupEdge: WorkflowGroupEdgeMapper;
   WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
+  WorkflowIteration: WorkflowIterationMapper;
   WorkflowLabelCounts: WorkflowLabelCountsMapper;
   WorkflowLabelLayer: WorkflowLabelLayerMapper;
   WorkflowLayer: WorkflowLayerMapper;
@@ -13679,6 +13789,10 @@ export type ResolversParentTypes = {
   WorkflowNodeFilter: WorkflowNodeFilter;
   WorkflowNodeInput: WorkflowNodeInput;
   WorkflowNodeLabelInput: WorkflowNodeLabelInput;
+  WorkflowSubgraph: WorkflowSubgraphMapper;
+  WorkflowSubgraphInput: WorkflowSubgraphInput;
+  WorkflowTemplateInput: WorkflowTemplateInput;
+  WorkflowTemplateOutputInput: WorkflowTemplateOutputInput;
   String: Scalars['String']['output'];
 };
 
@@ -16769,7 +16883,7 @@ export type SubmitWorkflowUserErrorResolvers<ContextType = Context, ParentType e
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, CYCLE?: any, EXPERIMENT_NOT_FOUND?: any, FILE_NOT_DECLARED?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
+export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, CYCLE?: any, EXPERIMENT_NOT_FOUND?: any, FILE_NOT_DECLARED?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, TEMPLATE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   fleetDecided?: SubscriptionResolver<ResolversTypes['FleetDecided'], "fleetDecided", ParentType, ContextType, RequireFields<SubscriptionfleetDecidedArgs, 'fleetId'>>;
@@ -17360,6 +17474,12 @@ export type WorkflowGroupEdgeResolvers<ContextType = Context, ParentType extends
   to?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type WorkflowIterationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowIteration'] = ResolversParentTypes['WorkflowIteration']> = {
+  counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
+  namePrefix?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export type WorkflowLabelCountsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowLabelCounts'] = ResolversParentTypes['WorkflowLabelCounts']> = {
   counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
   failureLimit?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -17392,6 +17512,7 @@ export type WorkflowNodeResolvers<ContextType = Context, ParentType extends Reso
   endedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   isFinal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  iteration?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
   jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -17403,6 +17524,7 @@ export type WorkflowNodeResolvers<ContextType = Context, ParentType extends Reso
   reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   run?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['WorkflowNodeState'], ParentType, ContextType>;
+  subgraph?: Resolver<Maybe<ResolversTypes['WorkflowSubgraph']>, ParentType, ContextType>;
   submittedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   workflow?: Resolver<ResolversTypes['Workflow'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -17433,6 +17555,15 @@ export type WorkflowNodeEdgeResolvers<ContextType = Context, ParentType extends 
 export type WorkflowNodeStateResolvers = EnumResolverSignature<{ CANCELLED?: any, FAILED?: any, SKIPPED?: any, SUBMITTED?: any, SUCCEEDED?: any, WAITING?: any }, ResolversTypes['WorkflowNodeState']>;
 
 export type WorkflowStateResolvers = EnumResolverSignature<{ CANCELLED?: any, CANCELLING?: any, FAILED?: any, OPEN?: any, PAUSED?: any, RUNNING?: any, SUCCEEDED?: any }, ResolversTypes['WorkflowState']>;
+
+export type WorkflowSubgraphResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowSubgraph'] = ResolversParentTypes['WorkflowSubgraph']> = {
+  iteration?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  iterations?: Resolver<ReadonlyArray<ResolversTypes['WorkflowIteration']>, ParentType, ContextType>;
+  maxIterations?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  nodeCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  template?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  until?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
 
 export type Resolvers<ContextType = Context> = {
   AbortTaskPayload?: AbortTaskPayloadResolvers<ContextType>;
@@ -17995,6 +18126,7 @@ export type Resolvers<ContextType = Context> = {
   WorkflowEdge?: WorkflowEdgeResolvers<ContextType>;
   WorkflowEdgeCondition?: WorkflowEdgeConditionResolvers;
   WorkflowGroupEdge?: WorkflowGroupEdgeResolvers<ContextType>;
+  WorkflowIteration?: WorkflowIterationResolvers<ContextType>;
   WorkflowLabelCounts?: WorkflowLabelCountsResolvers<ContextType>;
   WorkflowLabelLayer?: WorkflowLabelLayerResolvers<ContextType>;
   WorkflowLayer?: WorkflowLayerResolvers<ContextType>;
@@ -18005,6 +18137,7 @@ export type Resolvers<ContextType = Context> = {
   WorkflowNodeEdge?: WorkflowNodeEdgeResolvers<ContextType>;
   WorkflowNodeState?: WorkflowNodeStateResolvers;
   WorkflowState?: WorkflowStateResolvers;
+  WorkflowSubgraph?: WorkflowSubgraphResolvers<ContextType>;
 };
 
 export type DirectiveResolvers<ContextType = Context> = {

@@ -281,7 +281,11 @@ function datasetsOf(
     storages: async (name) => (await storages.allFresh()).filter((one) => serves(one, name)),
     taskOf: (datasetId, use) => tasks.needsDataset(datasetId, use),
     submitterOf: async (datasetId) => {
-      const workflow = await graphs.workflows.unended(await graphs.nodeJobs.addingTo(datasetId));
+      const [nodes, templates] = await Promise.all([
+        graphs.nodeJobs.addingTo(datasetId),
+        graphs.templates.addingTo(datasetId),
+      ]);
+      const workflow = await graphs.workflows.unended([...nodes, ...templates]);
       const fleetId = workflow === undefined ? await standing.fleets.addingTo(datasetId) : undefined;
       return workflow === undefined ? fleetId && `fleet ${fleetId}` : `workflow ${workflow}`;
     },

@@ -261,4 +261,10 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
+  {
+    id: '0041-sub-graphs-of-workflows',
+    up: async (db) => {
+      await ensureCollections(db, workflowCollections as readonly CollectionDefinition[], { repair: true });
+    },
+  },
 ];

@@ -1,4 +1,4 @@
-import { addedNodesCollection } from './model/added-node.document.js';
+import { addedNodesCollection, templateNodesCollection } from './model/added-node.document.js';
 import { edgesCollection } from './model/edges.document.js';
 import { nodesCollection } from './model/node.document.js';
 import { partsCollection } from './model/part.document.js';
@@ -11,4 +11,5 @@ export const workflowCollections = [
   edgesCollection,
   partsCollection,
   addedNodesCollection,
+  templateNodesCollection,
 ] as const;

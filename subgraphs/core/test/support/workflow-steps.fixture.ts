@@ -104,13 +104,17 @@ export function stepProcess(
     add: counted((...args) => stores.steps.add(...args)),
     addToGroup: counted((...args) => stores.steps.addToGroup(...args)),
     submit: counted((...args) => stores.steps.submit(...args)),
+    enter: counted((...args) => stores.steps.enter(...args)),
+    open: counted((...args) => stores.steps.open(...args)),
     reset: counted((...args) => stores.steps.reset(...args)),
   });
-  const { nodes, edges } = stores;
+  const { templates } = stores;
+  const nodes = instead(stores.nodes, { insert: counted((...args) => stores.nodes.insert(...args)) });
+  const edges = instead(stores.edges, { insert: counted((...args) => stores.edges.insert(...args)) });
   const added = instead(stores.added, { drop: counted((...args) => stores.added.drop(...args)) });
   const insertNew = counted((batch: Parameters<JobsRepository['insertNew']>[0]) => jobs.insertNew(batch));
   const clock = systemClock;
-  const writer = new StepWriter({ nodes, edges, steps, added, jobs: { insertNew }, clock });
+  const writer = new StepWriter({ nodes, edges, steps, added, templates, jobs: { insertNew }, clock });
   const journal = new Journal({ workflows, writer, clock });
   const next = new NextChange({ nodes, edges, added, jobs, consents: { allows }, now: () => clock.now() });
   const advance = async (id: string): Promise<void> => {

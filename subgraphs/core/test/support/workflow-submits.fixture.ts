@@ -36,6 +36,14 @@ export const submitter = testPrincipal({ subject: 'ada' });
 
 const experiment = { name: 'alpha', shares: ['alpha/default'] };
 
+/** No queues. */
+export const noQueues = {
+  idOf: async () => null,
+  boundsOf: async () => null,
+  admitted: async () => new Set<string>(),
+  admitting: () => [],
+};
+
 /** A process that is killed before its n-th write, or whose stores do something else. */
 export function submitProcess(
   db: TestDatabase,
@@ -65,32 +73,49 @@ export function submitProcess(
   const submissions = instead(keys, { reserve: counted((...args) => keys.reserve(...args)) });
   const jobs = new JobsRepository(collection(db, jobsCollection));
   const clock = systemClock;
-  const writer = new StepWriter({ nodes, edges, steps: stores.steps, added: stores.added, jobs, clock });
+  const writer = new StepWriter({
+    ...{ nodes, edges, steps: stores.steps, added: stores.added, templates: stores.templates, jobs, clock },
+  });
   const journal = new Journal({ workflows, writer, clock });
   const parts = new PartStore({ nodes, parts: pieces, classes, journal, clock });
   const experiments = {
     find: async (name: string) => (name === experiment.name ? experiment : null),
     names: async () => [experiment.name],
   };
-  const queues = {
-    idOf: async () => null,
-    boundsOf: async () => null,
-    admitted: async () => new Set<string>(),
-    admitting: () => [],
-  };
   const consents = { allows: async () => true, secretNames: async () => [] };
   const secrets = { usable: async () => [] };
-  const checks = { experiments, queues, consents, secrets, checkSelector: () => ({ ok: true }) as const };
+  const checks = {
+    experiments,
+    queues: noQueues,
+    consents,
+    secrets,
+    checkSelector: () => ({ ok: true }) as const,
+  };
   const quota = { charge: async () => undefined };
   const warned = { whyNoWorker: async () => undefined, log: silentLogger() };
   const stored = { workflows, nodes, journal };
-  const { nodeJobs } = stores;
+  const { nodeJobs, nodeCounts } = stores;
+  const templates = instead(stores.templates, {
+    insert: counted((...args) => stores.templates.insert(...args)),
+  });
   return {
     submits: new WorkflowSubmits({
       ...{ ...stored, ...checks, ...warned, quota, clock },
-      ...{ edges, parts, classes, submissions, ids: createIds() },
+      ...{
+        edges,
+        parts,
+        templates,
+        nodeJobs,
+        nodeCounts,
+        classes,
+        submissions,
+        access: { allows: () => false },
+        ids: createIds(),
+      },
     }),
     parts: new WorkflowParts({ ...stored, ...checks, quota, pieces, parts, clock }),
-    seals: new WorkflowSeals({ ...stored, nodeJobs, ...warned, experiments, queues, consents, edges, pieces, clock }),
+    seals: new WorkflowSeals({
+      ...{ ...stored, ...warned, nodeJobs, experiments, queues: noQueues, consents, edges, pieces, clock },
+    }),
   };
 }

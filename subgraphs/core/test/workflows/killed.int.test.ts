@@ -8,9 +8,9 @@ import { workflowStores } from '../../src/composition/workflows/workflow-stores.
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
-import { childOf, edgesFrom, joinBlocks } from '../../src/workflows/model/edges.js';
+import { blocksOf, childOf, edgesFrom, joinBlocks } from '../../src/workflows/model/edges.js';
 import { bitsOfNodes } from '../../src/workflows/model/node-bits.js';
-import { noNodes } from '../../src/workflows/model/node-rules.js';
+import { noNodes, waitingState } from '../../src/workflows/model/node-rules.js';
 import { partsCollection } from '../../src/workflows/model/part.document.js';
 import { recount, resetNodes } from '../../src/workflows/model/reset.js';
 import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
@@ -19,9 +19,11 @@ import { cancelledOpen, longestUnsealedMs } from '../../src/workflows/run/open-w
 import { StepWriter } from '../../src/workflows/run/step-writer.js';
 import type { PartsRepository } from '../../src/workflows/store/parts.repository.js';
 import type { EdgeSpec, NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
+import { instead } from '../support/instead.fixture.js';
+import { atEachWrite, isKilled } from '../support/killed.fixture.js';
 import {
   type Graph,
-  Killed,
+  plannedGraph,
   type StepProcess,
   stepProcess,
   storeWorkflow,
@@ -49,27 +51,6 @@ beforeAll(async () => {
   await ensureCollections(db, coreCollections);
   jobs = new JobsRepository(collection(db, jobsCollection));
 });
-
-async function isKilled(work: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await work();
-    return false;
-  } catch (error) {
-    if (error instanceof Killed) return true;
-    throw error;
-  }
-}
-
-/** Lets processes live that are killed at each of their writes, some at a time. @returns number of kills */
-async function atEachWrite(live: (killAt: number) => Promise<boolean>): Promise<number> {
-  const atOnce = 12;
-  for (let kills = 0; ;) {
-    const first = kills + 1;
-    const lives = await Promise.all(Array.from({ length: atOnce }, (_, at) => live(first + at)));
-    kills += lives.filter((wasKilled) => wasKilled).length;
-    if (lives.includes(false)) return kills;
-  }
-}
 
 async function nodesWithJobs(id: string): Promise<readonly number[]> {
   const made = await db.collection<JobDocument>(jobsCollection.name).find({ 'workflow.id': id }).toArray();
@@ -150,6 +131,43 @@ describe('a process that is killed at a write', () => {
     expect(kills).toBeGreaterThan(15);
   });
 
+  it('leaves added nodes that the next process completes, with their edges and one job for each', async () => {
+    const { added } = workflowStores(db);
+    // The nodes of an attempt count if its job is FINISHED.
+    const finished = instead(jobs, {
+      find: (async (ids: readonly string[]) =>
+        ids.map((_id) => ({ _id, attempt: 1, state: 'FINISHED' }))) as unknown as JobsRepository['find'],
+    });
+    const inner = await plannedGraph({ nodes: [node('a'), node('b', succeeded('a'))] });
+    const kills = await atEachWrite(async (killAt) => {
+      const call = { key: 'k', digest: 'd', nodes: 2, bytes: 2, edges: 1, layers: 3 };
+      const groups = [{ label: '', nodes: 2 }];
+      const additions = [{ by: 0, run: 1, attempt: 1, calls: [{ ...call, groups }] }];
+      const id = await storeWorkflow(db, { nodes: [node('n0'), node('n1', succeeded('n0'))] }, { additions });
+      const [first] = (await workflowStores(db).nodes.whole(id, 1).next()).value ?? [];
+      const job = first?.job;
+      if (!job) throw new Error('no node was stored');
+      const nodes = inner.nodes.map(({ label, total, needed, depth }, at) => ({
+        ...{ name: `n0/${at}`, label, total, needed, depth: depth + 1, job },
+        state: waitingState({ total, needed, met: 0, lost: 0 }),
+      }));
+      const stored = { workflowId: id, by: 0, run: 1, attempt: 1, digest: 'd' };
+      await added.insert(stored, nodes, blocksOf(inner.edges), systemClock.now());
+      const live = ({ finish }: StepProcess): Promise<unknown> => finish(id, () => 'SUCCEEDED');
+      const wasKilled = await isKilled(() => live(stepProcess(db, finished, killAt)));
+      if (wasKilled) await live(stepProcess(db, finished));
+      const workflow = await workflowStores(db).workflows.find(id);
+      expect(workflow).toMatchObject({
+        ...{ state: 'SUCCEEDED', nodes: 4, layers: 3, bytes: 2 },
+        groups: [{ counts: { ...noNodes, SUCCEEDED: 4 } }],
+      });
+      expect(await nodesWithJobs(id)).toEqual([0, 1, 2, 3]);
+      expect(await added.count(stored)).toBe(0);
+      return wasKilled;
+    });
+    expect(kills).toBeGreaterThan(15);
+  });
+
   it('changes nothing when it comes back after others went on', async () => {
     const id = await storeWorkflow(db, graph);
     const { stores, next, advance, finish } = stepProcess(db, jobs);
@@ -161,8 +179,8 @@ describe('a process that is killed at a write', () => {
     await finish(id, firstFails);
     const ended = await stores.nodes.page(id, {}, { first: 100, after: null });
     const jobsBefore = await db.collection(jobsCollection.name).countDocuments();
-    const { nodes, edges: stored, steps, added } = stores;
-    await new StepWriter({ nodes, edges: stored, steps, added, jobs, clock: systemClock }).apply(
+    const { nodes, edges: stored, steps, added, templates } = stores;
+    await new StepWriter({ nodes, edges: stored, steps, added, templates, jobs, clock: systemClock }).apply(
       recorded,
       recorded.open,
     );

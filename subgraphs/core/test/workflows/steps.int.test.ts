@@ -220,7 +220,7 @@ describe('WorkflowWork', () => {
 describe('a half submitted workflow', () => {
   it('loses its nodes, also if the process that cancelled them was killed', async () => {
     const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
-    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
+    const { workflows, nodes, edges, parts, templates } = stepProcess(db, jobs).stores;
     await db
       .collection<WorkflowDocument>(workflowsCollection.name)
       .updateOne({ _id: id }, { $set: { state: 'OPEN' } });
@@ -230,7 +230,7 @@ describe('a half submitted workflow', () => {
     const signal = never;
     const open = (store: typeof nodes): OpenWorkflows =>
       new OpenWorkflows({
-        ...{ workflows, nodes: store, edges, parts, log: silentLogger() },
+        ...{ workflows, nodes: store, edges, parts, templates, log: silentLogger() },
         clock: { ...systemClock, now },
         leader: { onGained: () => () => undefined },
       });
@@ -256,14 +256,14 @@ describe('a workflow in parts', () => {
   };
 
   it('is cancelled if nothing is added for a day, or if it is not sealed within seven', async () => {
-    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
+    const { workflows, nodes, edges, parts, templates } = stepProcess(db, jobs).stores;
     const all = await Promise.all([
       ...[openSince(2 * day, day + 1), openSince(7 * day + 1, 1), openSince(6 * day, day / 2)],
     ]);
     let later = 0;
     const now = (): Date => new Date(systemClock.now().getTime() + later);
     const open = new OpenWorkflows({
-      ...{ workflows, nodes, edges, parts, log: silentLogger(), clock: { ...systemClock, now } },
+      ...{ workflows, nodes, edges, parts, templates, log: silentLogger(), clock: { ...systemClock, now } },
       leader: { onGained: () => () => undefined },
     });
     await open.sweep(never);
@@ -279,7 +279,7 @@ describe('a workflow in parts', () => {
   });
 
   it('keeps its nodes for ten minutes after it was cancelled, for calls that write some', async () => {
-    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
+    const { workflows, nodes, edges, parts, templates } = stepProcess(db, jobs).stores;
     const id = await openSince(day, 1);
     const opened = await workflows.find(id);
     if (!opened) throw new Error('no workflow');
@@ -287,7 +287,7 @@ describe('a workflow in parts', () => {
     await workflows.record(opened, undefined, cancelledOpen({ by: 'ada', at, withFinal: false }), at);
     const sweepAt = (time: number): Promise<void> =>
       new OpenWorkflows({
-        ...{ workflows, nodes, edges, parts, log: silentLogger() },
+        ...{ workflows, nodes, edges, parts, templates, log: silentLogger() },
         clock: { ...systemClock, now: () => new Date(time) },
         leader: { onGained: () => () => undefined },
       }).sweep(never);

@@ -5,6 +5,7 @@ import { pagesUpTo } from '../../flags/flags.js';
 import {
   CliWorkflowDocument,
   type CliWorkflowFragment,
+  type CliWorkflowNodeFragment,
   CliWorkflowNodesDocument,
   CliWorkflowsDocument,
   type WorkflowNodeFilter,
@@ -69,11 +70,49 @@ export async function show({ client, output }: Session, id: string): Promise<Exi
   return exitCodes.ok;
 }
 
+/** Choice of the nodes that are listed. */
+export interface TreeFlags {
+  readonly state: readonly string[];
+  readonly label: readonly string[];
+  /** Name of a node with a sub-graph. */
+  readonly within?: string;
+}
+
+/** Nodes by depth, those of a sub-graph behind the node that stands for it. */
+function inOrder<Node extends Pick<CliWorkflowNodeFragment, 'name' | 'depth' | 'subgraph'>>(
+  found: readonly Node[],
+): readonly Node[] {
+  const units = new Set(found.flatMap(({ name, subgraph }) => (subgraph ? [name] : [])));
+  const within = new Map<string | undefined, Node[]>();
+  for (const node of [...found].sort((a, b) => a.depth - b.depth)) {
+    const unit = unitOf(node.name, units);
+    const siblings = within.get(unit);
+    if (siblings) siblings.push(node);
+    else within.set(unit, [node]);
+  }
+  const listed = (unit: string | undefined): readonly Node[] =>
+    (within.get(unit) ?? []).flatMap((node) => [node, ...(node.subgraph ? listed(node.name) : [])]);
+  return listed(undefined);
+}
+
+/** The innermost of these nodes in whose sub-graph a node is; undefined for none. */
+function unitOf(name: string, units: ReadonlySet<string>): string | undefined {
+  for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+    if (units.has(name.slice(0, end))) return name.slice(0, end);
+  return undefined;
+}
+
+function subgraphText(subgraph: CliWorkflowNodeFragment['subgraph']): string {
+  if (!subgraph) return '';
+  const { template, iteration, maxIterations } = subgraph;
+  return maxIterations === 1 ? `(${template})` : `(${template}, iteration ${iteration} of ${maxIterations})`;
+}
+
 /** Lists the nodes of a workflow. */
 export async function tree(
   { client, output }: Session,
   id: string,
-  { state, label }: { readonly state: readonly string[]; readonly label: readonly string[] },
+  { state, label, within }: TreeFlags,
 ): Promise<ExitCode> {
   const wrong = state.find((one) => !(states as readonly string[]).includes(one));
   if (wrong !== undefined)
@@ -84,20 +123,27 @@ export async function tree(
   const filter: WorkflowNodeFilter = {
     ...(state.length > 0 ? { states: states.filter((one) => state.includes(one)) } : {}),
     ...(label.length > 0 ? { labels: [...label] } : {}),
+    ...(within === undefined ? {} : { namePrefix: `${within}/` }),
   };
   const found = await pagesUpTo(maxNodes, async (first, after) => {
     const { workflow } = await client.query(CliWorkflowNodesDocument, { id, filter, first, after });
     if (!workflow) throw workflowNotFound(id);
     return workflow.nodes;
   });
-  const nodes = [...found].sort((a, b) => a.depth - b.depth);
+  const nodes = inOrder(found);
   if (output.json) printJson(output, nodes);
   else if (nodes.length > 0)
     printTable(
       output,
       ['NODE', 'LABEL', 'STATE', 'JOB', 'REASON'],
-      nodes.map(({ name, depth, label: own, state: current, jobId, reason }) => [
-        ...[`${'  '.repeat(Math.min(depth, 20))}${name}`, own ?? '', current, jobId ?? '', reason ?? ''],
+      nodes.map(({ name, depth, label: own, state: current, jobId, subgraph, reason }) => [
+        ...[
+          `${'  '.repeat(Math.min(depth, 20))}${name}`,
+          own ?? '',
+          current,
+          jobId ?? subgraphText(subgraph),
+          reason ?? '',
+        ],
       ]),
     );
   return exitCodes.ok;

@@ -30,9 +30,11 @@ const dependency = z.union([
 const input = z.strictObject({
   node: z.string().optional(),
   label: z.string().optional(),
+  input: z.string().optional(),
   output: z.string(),
   as: z.string().optional(),
   isOptional: z.boolean().optional(),
+  isPrevious: z.boolean().optional(),
 });
 
 const job = {
@@ -42,6 +44,32 @@ const job = {
   inputs: z.array(input).optional(),
   retry: z.looseObject({}).optional(),
 };
+
+/** Sub-graph of a node; the name of the template alone is one iteration. */
+const subgraph = z.union([
+  z.string().transform((template) => ({ template })),
+  z.strictObject({
+    template: z.string(),
+    maxIterations: z.int().optional(),
+    until: z.string().optional(),
+    resultNode: z.string().optional(),
+  }),
+]);
+
+const nodes = z
+  .array(
+    z.strictObject({
+      name: z.string(),
+      label: z.string().optional(),
+      isFinal: z.boolean().optional(),
+      dependsOn: z.array(dependency).optional(),
+      needed: z.int().optional(),
+      maxAddedNodes: z.int().optional(),
+      subgraph: subgraph.optional(),
+      ...job,
+    }),
+  )
+  .min(1);
 
 const workflowFile = z.strictObject({
   experiment: z.string(),
@@ -61,20 +89,19 @@ const workflowFile = z.strictObject({
       }),
     )
     .optional(),
-  nodes: z
+  nodes,
+  groupEdges: z
+    .array(z.strictObject({ from: z.string(), to: z.string(), condition, needed: z.int().optional() }))
+    .optional(),
+  templates: z
     .array(
       z.strictObject({
         name: z.string(),
-        label: z.string().optional(),
-        isFinal: z.boolean().optional(),
-        dependsOn: z.array(dependency).optional(),
-        needed: z.int().optional(),
-        ...job,
+        nodes: nodes.optional(),
+        workflowId: z.string().optional(),
+        outputs: z.array(z.strictObject({ node: z.string(), output: z.string() })).optional(),
       }),
     )
-    .min(1),
-  groupEdges: z
-    .array(z.strictObject({ from: z.string(), to: z.string(), condition, needed: z.int().optional() }))
     .optional(),
 });
 

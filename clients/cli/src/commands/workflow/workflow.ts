@@ -117,7 +117,8 @@ function addReads(group: Command, world: World, finish: Finish): void {
   const nodes = ofWorkflow(group.command('tree'))
     .description('list the nodes of a workflow by depth')
     .option('--state <state>', 'only nodes in this state; may be repeated', collect, [])
-    .option('--label <label>', 'only nodes with this label; may be repeated', collect, []);
+    .option('--label <label>', 'only nodes with this label; may be repeated', collect, [])
+    .option('--within <node>', 'only nodes of the sub-graph of this node');
   nodes.action(
     (id: string, flags: { readonly state: readonly string[]; readonly label: readonly string[] }) =>
       finish(withSession(nodes, world, (session) => tree(session, id, flags))),

@@ -1,5 +1,6 @@
 /** Stores of workflows on one database. */
 import type { Db } from 'mongodb';
+import { templateNodesCollection } from '../../workflows/model/added-node.document.js';
 import { AddedNodesRepository } from '../../workflows/store/added-nodes.repository.js';
 import { EdgesRepository } from '../../workflows/store/edges.repository.js';
 import { NodeCountsRepository } from '../../workflows/store/node-counts.repository.js';
@@ -19,6 +20,7 @@ export interface WorkflowStores {
   readonly steps: StepsRepository;
   readonly parts: PartsRepository;
   readonly added: AddedNodesRepository;
+  readonly templates: AddedNodesRepository;
 }
 
 /** Creates the repositories. */
@@ -32,5 +34,6 @@ export function workflowStores(db: Db): WorkflowStores {
     steps: new StepsRepository(db),
     parts: new PartsRepository(db),
     added: new AddedNodesRepository(db),
+    templates: new AddedNodesRepository(db, templateNodesCollection),
   };
 }

@@ -40,10 +40,12 @@ export interface WorkflowsConfig {
   readonly sweepMs?: number;
 }
 
+type StoresOfSubmits = keyof WorkflowStores | 'journal';
+
 /** Dependencies of {@link workflowsModule}. */
 export interface WorkflowsModuleOptions
   extends
-    Omit<WorkflowSubmitsOptions, 'workflows' | 'nodes' | 'edges' | 'parts' | 'journal'>,
+    Omit<WorkflowSubmitsOptions, StoresOfSubmits>,
     Pick<WorkflowWorkOptions, 'onWritten' | 'log'>,
     Pick<WorkflowCommandsOptions, 'access'>,
     Pick<NodeStopsOptions, 'writer'> {
@@ -56,8 +58,9 @@ export interface WorkflowsModuleOptions
 /** Creates the services. */
 export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
   const { stores, jobs, writer: transitions, access, quota, leader, onWritten, config, clock, log } = options;
-  const { workflows, nodes, nodeJobs, nodeCounts, edges, steps, added, parts: pieces } = stores;
-  const writer = new StepWriter({ nodes, edges, steps, added, jobs, clock });
+  const { workflows, nodes, nodeJobs, nodeCounts, edges, steps, parts: pieces } = stores;
+  const { added, templates } = stores;
+  const writer = new StepWriter({ nodes, edges, steps, added, templates, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
   const next = new NextChange({
     nodes,
@@ -72,9 +75,11 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },
     sweepMs: config?.sweepMs,
   });
-  const open = new OpenWorkflows({ workflows, nodes, edges, parts: pieces, leader, clock, log });
+  const open = new OpenWorkflows({
+    ...{ workflows, nodes, edges, parts: pieces, templates, leader, clock, log },
+  });
   const parts = new PartStore({ nodes, parts: pieces, journal, clock, classes: options.classes });
-  const own = { workflows, nodes, nodeJobs, nodeCounts, edges, pieces, parts, journal };
+  const own = { workflows, nodes, nodeJobs, nodeCounts, edges, pieces, parts, templates, journal };
   const commanded = { workflows, nodes, journal, stops, access, clock };
   return {
     submits: new WorkflowSubmits({ ...options, ...own }),

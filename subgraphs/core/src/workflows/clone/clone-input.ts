@@ -144,10 +144,7 @@ export class LabelChanges {
 
   /** Node of the clone: it waits, with the numbers that it had at first. */
   cloned(node: NodeDocument, { id, at, by, priorities }: CloneHead): NodeDocument {
-    const { index, name, label, isFinal, depth, total, needed, maxAdded, job } = node;
-    const { payload, priority: own } = job;
-    const { nodeInputs } = payload;
-    const usual = own === priorities.before ? priorities.after : own;
+    const { index, name, label, isFinal, depth, total, needed, maxAdded, job, subgraph } = node;
     return {
       ...{ _id: nodeIdOf(id, index), schemaVersion: nodeSchemaVersion, revision: 1 },
       ...{ createdAt: at, updatedAt: at, workflowId: id },
@@ -155,12 +152,25 @@ export class LabelChanges {
       state: waitingState({ total, needed, met: 0, lost: 0 }),
       requestedBy: by,
       ...(maxAdded === undefined ? {} : { maxAdded }),
-      job: {
-        ...job,
-        ...this.of(label, job),
-        priority: this.#byLabel.get(label)?.priority ?? usual,
-        payload: { ...payload, ...(nodeInputs ? { nodeInputs: { ...nodeInputs, workflowId: id } } : {}) },
-      },
+      ...(subgraph ? { subgraph } : {}),
+      ...(job ? { job: this.job(label, job, { id, priorities }) } : {}),
+    };
+  }
+
+  /** Job of a node of the clone. */
+  job(
+    label: string,
+    job: StoredNodeJob,
+    { id, priorities }: Pick<CloneHead, 'id' | 'priorities'>,
+  ): StoredNodeJob {
+    const { payload, priority: own } = job;
+    const { nodeInputs } = payload;
+    const usual = own === priorities.before ? priorities.after : own;
+    return {
+      ...job,
+      ...this.of(label, job),
+      priority: this.#byLabel.get(label)?.priority ?? usual,
+      payload: { ...payload, ...(nodeInputs ? { nodeInputs: { ...nodeInputs, workflowId: id } } : {}) },
     };
   }
 }

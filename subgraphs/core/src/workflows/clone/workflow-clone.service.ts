@@ -19,6 +19,7 @@ import { type WorkflowDocument, workflowSchemaVersion } from '../model/workflow.
 import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import type { Journal } from '../run/journal.js';
 import { emptiedAgain, isAbandoned } from '../run/open-workflows.js';
+import { type AddedNodesRepository, templateCall } from '../store/added-nodes.repository.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
@@ -49,6 +50,7 @@ export interface WorkflowClonesOptions extends PlacementSources {
   readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel'>;
   readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts'>;
   readonly edges: EdgesRepository;
+  readonly templates: AddedNodesRepository;
   readonly journal: Journal;
   readonly classes: ClassesRepository;
   readonly submissions: SubmissionsRepository;
@@ -122,13 +124,16 @@ export class WorkflowClones {
   async #submitted(source: WorkflowDocument): Promise<WorkflowDocument> {
     const nodes = submittedNodes(source);
     if (nodes === source.nodes) return source;
-    const { _id, additions = [], bytes, groupEdges } = source;
+    const { _id, additions = [], bytes, groupEdges, templates = [] } = source;
+    const inner = new Set(templates.flatMap((one) => one.groups.map(({ label }) => label)));
     const counts = new Map(
       (await this.#options.nodeCounts.groupCounts(_id, nodes)).map((group) => [placeKey(group), group]),
     );
     const groups = source.groups.flatMap((group) => {
       const found = counts.get(placeKey(group));
-      return found ? [{ ...group, counts: { ...noNodes, WAITING: found.nodes } }] : [];
+      const isInner = inner.has(group.label) && !group.isFinal;
+      if (!found && !isInner) return [];
+      return [{ ...group, counts: { ...noNodes, WAITING: found?.nodes ?? 0 } }];
     });
     const added = additions.flatMap(({ calls }) => calls.filter(({ first }) => first !== undefined));
     const left = (bytes ?? 0) - added.reduce((sum, call) => sum + call.bytes, 0);
@@ -177,6 +182,31 @@ export class WorkflowClones {
       }
   }
 
+  /** Copies the templates, in pages. */
+  async #copyTemplates(
+    { _id, priority }: WorkflowDocument,
+    { _id: id, createdAt: at, templates: stored = [], ...clone }: WorkflowDocument,
+    labels: LabelChanges,
+  ): Promise<void> {
+    const { templates } = this.#options;
+    const head = { id, priorities: { before: priority, after: clone.priority } };
+    for (const [position, { name, nodes }] of stored.entries()) {
+      const [from, to] = [templateCall(_id, position), templateCall(id, position)];
+      let first = 0;
+      for await (const page of templates.nodes(from)) {
+        const copies = page.map(({ job, ...node }) => ({
+          ...node,
+          ...(job ? { job: labels.job(node.label, job, head) } : {}),
+        }));
+        await templates.insert(to, copies, [], at, first);
+        first += page.length;
+      }
+      for await (const block of templates.edges(from, 0)) await templates.insert(to, [], [block], at);
+      if (first !== nodes)
+        throw new Error(`template ${name} of ${_id}: ${first} of ${nodes} nodes are stored`);
+    }
+  }
+
   /** Writes the clone. Any process may repeat it at any point: what exists is not changed. */
   async #write(
     source: WorkflowDocument,
@@ -187,6 +217,7 @@ export class WorkflowClones {
     const { _id: id, createdAt: at } = clone;
     await workflows.insert(clone);
     const priorities = { before: source.priority, after: clone.priority };
+    await this.#copyTemplates(source, clone, labels);
     for await (const page of nodes.whole(source._id, clone.nodes))
       await nodes.insert(page.map((node) => labels.cloned(node, { id, at, by, priorities })));
     await classes.ensure(labels.classes, at);
@@ -218,7 +249,7 @@ function documentOf(
   { name, priority, labels }: CloneSpec,
   { id, now }: { readonly id: string; readonly now: Date },
 ): WorkflowDocument {
-  const { experiment, owner, submittedBy, share, nodes, bytes, layers } = source;
+  const { experiment, owner, submittedBy, share, nodes, bytes, layers, templates, nesting } = source;
   const groups = source.groups.map(waiting);
   return {
     ...{ _id: id, schemaVersion: workflowSchemaVersion, revision: 1, createdAt: now, updatedAt: now },
@@ -228,6 +259,8 @@ function documentOf(
     labels: labels?.map(({ key, value }) => ({ key, value })) ?? source.labels,
     ...{ state: 'OPEN', nodes, layers, groups, clonedFrom: source._id },
     ...(bytes === undefined ? {} : { bytes }),
+    ...(templates ? { templates } : {}),
+    ...(nesting ? { nesting } : {}),
     groupEdges: source.groupEdges.map((edge) => undecided(edge, source.groups, groups)),
     step: 0,
   };

@@ -1,10 +1,14 @@
 /** Commands of principals to workflows: pause, resume and cancel. */
 import type { Principal } from '@rhizome/authz';
-import { isBeforeSubmission, movedGroups } from '../model/node-rules.js';
+import { isBeforeSubmission } from '../model/node-rules.js';
 import type { NodeFacts } from '../model/node.document.js';
+import { openWithin } from '../model/scopes.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import { movedCounts } from '../run/moves.js';
 import { isActive } from '../run/next-change.js';
 import type { NodeStops } from '../run/node-stops.js';
 import { cancelledOpen } from '../run/open-workflows.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
 import {
   CommandRunner,
   type CommandRunnerOptions,
@@ -24,10 +28,12 @@ export interface WorkflowCommandsOptions extends CommandRunnerOptions {
 /** Changes workflows. */
 export class WorkflowCommands {
   readonly #stops: NodeStops;
+  readonly #nodes: NodesRepository;
   readonly #runner: CommandRunner;
 
   constructor(options: WorkflowCommandsOptions) {
     this.#stops = options.stops;
+    this.#nodes = options.nodes;
     this.#runner = new CommandRunner(options);
   }
 
@@ -77,12 +83,13 @@ export class WorkflowCommands {
     return result;
   }
 
-  /** Cancels nodes. What depends on their success is then skipped. */
+  /** Cancels nodes, with their sub-graphs. What depends on their success is then skipped. */
   async cancelNodes(
     principal: Principal,
     command: WorkflowCommand & { readonly nodes: readonly string[] },
   ): Promise<WorkflowCommandResult<NodeCommandCode>> {
     const running: NodeFacts[] = [];
+    const scopes = new Set<number>();
     const result = await this.#runner.run<NodeCommandCode>(
       principal,
       'job:cancel',
@@ -94,17 +101,45 @@ export class WorkflowCommands {
         const { by, reason } = this.#runner.commandOf(principal, command);
         running.splice(0, running.length, ...nodes.filter(({ state }) => state === 'SUBMITTED'));
         const waiting = nodes.filter(({ state }) => isBeforeSubmission(state));
-        if (waiting.length === 0) return undefined;
+        scopes.clear();
+        const { additions = [] } = workflow;
+        for (const { index } of running.filter(({ subgraph }) => subgraph))
+          for (const at of openWithin(additions, index)) scopes.add(at);
+        const open = [...scopes].filter((at) => additions[at]?.scope?.cancelled === undefined);
+        if (waiting.length === 0 && open.length === 0) return undefined;
         const end = { state: 'CANCELLED', by, ...(reason ? { reason } : {}) } as const;
         const moves = waiting.map((node) => ({ ...node, to: end.state }));
+        const cancelled = { by, ...(reason ? { reason } : {}) };
+        const marked = additions.map((addition, at) =>
+          addition.scope && open.includes(at)
+            ? { ...addition, scope: { ...addition.scope, cancelled } }
+            : addition,
+        );
+        const ends = waiting.map(({ index }) => ({ node: index, ...end }));
+        const patch = movedCounts({ ...workflow, additions: marked }, moves);
         return {
-          step: { kind: 'ENDS', ends: waiting.map(({ index }) => ({ node: index, ...end })) },
-          patch: { groups: movedGroups(workflow.groups, moves) },
+          ...(ends.length > 0 ? { step: { kind: 'ENDS', ends } as const } : {}),
+          patch: workflow.additions ? patch : { groups: patch.groups },
         };
       },
     );
-    if (result.workflow && running.length > 0)
-      await this.#stops.ofNodes(result.workflow, running, this.#runner.commandOf(principal, command));
+    if (!result.workflow) return result;
+    const given = this.#runner.commandOf(principal, command);
+    await this.#stops.ofNodes(result.workflow, running, given);
+    for (const at of scopes) await this.#stopWithin(result.workflow, at, given);
     return result;
+  }
+
+  /** Cancels the jobs of the present iteration of a sub-graph, whose other nodes the leader ends. */
+  async #stopWithin(
+    workflow: WorkflowDocument,
+    at: number,
+    command: { readonly by: string; readonly reason?: string },
+  ): Promise<void> {
+    const { calls = [], scope } = workflow.additions?.[at] ?? {};
+    const { first, nodes } = calls[(scope?.iteration ?? 0) - 1] ?? {};
+    if (first === undefined || nodes === undefined) return;
+    const submitted = await this.#nodes.submittedIn(workflow._id, { first, nodes });
+    await this.#stops.ofNodes(workflow, submitted, command);
   }
 }

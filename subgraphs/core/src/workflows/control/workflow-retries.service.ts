@@ -7,8 +7,9 @@ import { reportReused } from '../../jobs/submit/submit.service.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { bitsOfNodes } from '../model/node-bits.js';
 import { endStateOf } from '../model/node-rules.js';
-import { nodeIdOf } from '../model/node.document.js';
-import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
+import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
+import { type Recount, recount, type ResetSets, resetSets, type WorkflowGraph } from '../model/reset.js';
+import { ScopePlaces, scopesOf } from '../model/scopes.js';
 import { maxRetries, type StoredRetry, type WorkflowDocument } from '../model/workflow.document.js';
 import { type ChangedNodes, hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
 import type { WorkflowChange } from '../run/journal.js';
@@ -46,7 +47,7 @@ export type RetryCode = NodeCommandCode | NodeChangeCode | 'IDEMPOTENCY_KEY_REUS
 
 /** Nodes that begin again, and ends by hand, by a principal. */
 interface Reset {
-  readonly reset: ReadonlySet<number>;
+  readonly sets: ResetSets;
   readonly marks: readonly NodeEnd[];
   readonly by: string;
   readonly changed?: ChangedNodes | undefined;
@@ -93,19 +94,20 @@ export class WorkflowRetries {
       const unended = named?.find(({ state }) => !hasEnded(state));
       if (unended) return nodeConflict(errors, unended, 'retried', 'one that has ended');
       const graph = await this.#options.writer.graphOf(workflow);
-      const seeds = named
-        ? named.map(({ index }) => index)
-        : graph.nodes.flatMap(({ state }, at) => (state === 'FAILED' || state === 'CANCELLED' ? [at] : []));
-      if (seeds.length === 0) return retries && { patch: retries };
-      const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
+      if (named && leftIteration(workflow, named, errors)) return undefined;
+      const { seeds, reopened } = named
+        ? { seeds: named.map(({ index }) => index), reopened: [] }
+        : undoneNodes(graph);
+      if (seeds.length + reopened.length === 0) return retries && { patch: retries };
+      const sets = resetSets(graph, { seeds, reopened, reach: named ? 'ALL' : 'UNDONE' });
+      const { nodes: reset } = sets;
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       if (await this.#hasGrown(workflow, reset, errors)) return undefined;
       const changed = changes && (await this.#changes.of(workflow, seeds, changes, errors));
       if (!errors.isEmpty) return undefined;
       await charge(workflow, graph, reset);
-      const { groups, groupEdges } = recount(graph, reset, []);
-      const again = { reset, marks: [], by: principal.subject, changed };
-      const change = resetOf(workflow, again, { groups, groupEdges });
+      const again = { sets, marks: [], by: principal.subject, changed };
+      const change = resetOf(workflow, again, recount(graph, reset, [], sets.reopened));
       return { ...change, patch: { ...change.patch, ...retries } };
     });
   }
@@ -135,12 +137,14 @@ export class WorkflowRetries {
         .map(({ index }): NodeEnd => ({ node: index, state, reason, by }));
       if (marks.length === 0) return undefined;
       const graph = await this.#options.writer.graphOf(workflow);
+      if (leftIteration(workflow, nodes, errors)) return undefined;
       const seeds = marks.map(({ node }) => node);
-      const reset = resetNodes(graph, seeds, 'UNDONE', false);
+      const sets = resetSets(graph, { seeds, reach: 'UNDONE', isSeedReset: false });
+      const { nodes: reset } = sets;
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       if (await this.#hasGrown(workflow, reset, errors)) return undefined;
       await charge(workflow, graph, reset);
-      return resetOf(workflow, { reset, marks, by }, recount(graph, reset, marks));
+      return resetOf(workflow, { sets, marks, by }, recount(graph, reset, marks, sets.reopened));
     });
   }
 
@@ -166,7 +170,7 @@ export class WorkflowRetries {
     errors: NodeErrors,
   ): Promise<boolean> {
     const found = additions.find(
-      ({ by, calls }) => reset.has(by) && calls.some(({ first }) => first !== undefined),
+      ({ by, calls, scope }) => !scope && reset.has(by) && calls.some(({ first }) => first !== undefined),
     );
     if (!found) return false;
     const [node] = await this.#options.nodes.findMany([nodeIdOf(_id, found.by)]);
@@ -192,6 +196,45 @@ export class WorkflowRetries {
   }
 }
 
+/**
+ * Nodes that have failed or were cancelled, apart from those of iterations after which others have begun.
+ * Nodes whose sub-graphs have begun go on with these.
+ */
+function undoneNodes({ nodes, additions }: WorkflowGraph): {
+  readonly seeds: readonly number[];
+  readonly reopened: readonly number[];
+} {
+  const places = new ScopePlaces(additions);
+  const begun = new Set(
+    scopesOf(additions).flatMap(([, { by, scope }]) => (scope.iteration > 0 ? [by] : [])),
+  );
+  const undone = nodes.flatMap(({ state }, at) =>
+    (state === 'FAILED' || state === 'CANCELLED') && !places.isPast(at) ? [at] : [],
+  );
+  return {
+    seeds: undone.filter((node) => !begun.has(node)),
+    reopened: undone.filter((node) => begun.has(node)),
+  };
+}
+
+/** Adds an error if a node is not part of the latest iteration of its sub-graph. */
+function leftIteration(
+  { additions = [] }: WorkflowDocument,
+  nodes: readonly NodeFacts[],
+  errors: NodeErrors,
+): boolean {
+  const places = new ScopePlaces(additions);
+  for (const { index, name } of nodes) {
+    const place = places.of(index);
+    const latest = place && additions[place.addition]?.scope?.iteration;
+    if (!place || latest === undefined || place.call === latest - 1) continue;
+    const text = `nodes: ${JSON.stringify(name)} is part of iteration ${place.call + 1}, and the loop is in iteration ${latest}; must be a node of that, or the loop itself`;
+    errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
+    return true;
+  }
+  return false;
+}
+
 /** True if nodes may begin again: those of a workflow that was cancelled before its seal do not exist. */
 function mayBegin({ state, isEmptied }: WorkflowDocument): boolean {
   return state !== 'OPEN' && state !== 'CANCELLING' && isEmptied === undefined;
@@ -200,18 +243,24 @@ function mayBegin({ state, isEmptied }: WorkflowDocument): boolean {
 /** The workflow runs again, unless it is paused, or has ended and no node begins again. */
 function resetOf(
   workflow: WorkflowDocument,
-  { reset, marks, by, changed }: Reset,
-  { groups, groupEdges }: Pick<WorkflowDocument, 'groups' | 'groupEdges'>,
+  { sets: { nodes: reset, reopened }, marks, by, changed }: Reset,
+  { groups, groupEdges, additions }: Recount,
 ): WorkflowChange {
   const { state, cancel } = workflow;
-  const nodes = bitsOfNodes(reset);
-  const step = { kind: 'RESET', nodes, marks, by, ...(changed ? { changed } : {}) } as const;
-  if (reset.size === 0 && !isActive(workflow))
-    return { step, patch: { groups, groupEdges, state: endStateOf(groups, cancel !== undefined) } };
+  const step = {
+    ...({ kind: 'RESET', nodes: bitsOfNodes(reset), marks, by } as const),
+    ...(reopened.size > 0 ? { reopened: bitsOfNodes(reopened) } : {}),
+    ...(changed ? { changed } : {}),
+  };
+  const counts = { groups, groupEdges, ...(additions ? { additions } : {}) };
+  if (reset.size + reopened.size === 0 && !isActive(workflow)) {
+    const past = new ScopePlaces(additions).pastFailures();
+    return { step, patch: { ...counts, state: endStateOf(groups, cancel !== undefined, past) } };
+  }
   return {
     step,
     patch: {
-      ...{ groups, groupEdges, endedAt: null, cancel: null },
+      ...{ ...counts, endedAt: null, cancel: null },
       ...(state === 'PAUSED' ? {} : { state: 'RUNNING' }),
     },
   };

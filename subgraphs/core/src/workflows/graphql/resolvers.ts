@@ -14,7 +14,8 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import { nodeJobIds } from '../run/node-jobs.js';
 import type { NodeView } from '../views/workflows.service.js';
 import { nodeIdOf } from '../model/node.document.js';
-import { nodeLoader, workflowLoader } from './workflow-loader.js';
+import { subgraphOf } from '../views/subgraph-view.js';
+import { nodeLoader, scopesLoader, workflowLoader } from './workflow-loader.js';
 
 type Types =
   | 'Query'
@@ -31,7 +32,8 @@ type Types =
   | 'WorkflowLabelLayer'
   | 'WorkflowNode'
   | 'WorkflowNodeConnection'
-  | 'WorkflowNodeCounts';
+  | 'WorkflowNodeCounts'
+  | 'WorkflowSubgraph';
 
 async function workflowOf({ workflowId }: NodeView, { loaders }: Context): Promise<WorkflowDocument> {
   const workflow = await loaders.load(workflowLoader, workflowId);
@@ -92,6 +94,11 @@ const node: NonNullable<Resolvers['WorkflowNode']> = {
   maxAddedNodes: ({ maxAdded }) => maxAdded ?? null,
   addedBy: ({ workflowId, addedBy }, _args, { loaders }) =>
     addedBy === undefined ? null : loaders.load(nodeLoader, nodeIdOf(workflowId, addedBy)),
+  iteration: ({ iteration }) => iteration ?? null,
+  subgraph: async (of, _args, { loaders }) => {
+    const workflow = of.subgraph && (await loaders.load(scopesLoader, of.workflowId));
+    return workflow ? subgraphOf(of, workflow) : null;
+  },
   reason: (of, _args, context) =>
     context.core.workflows.views.reasonOf(of, () => context.loaders.load(workflowLoader, of.workflowId)),
   endedBy: ({ by: subject }) => (subject === undefined ? null : { subject }),
@@ -170,6 +177,7 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
   },
   WorkflowNode: node,
   WorkflowNodeConnection: connection,
+  WorkflowSubgraph: { iterations: ({ iterations }) => [...iterations] },
   WorkflowNodeCounts: {
     total: (counts) => nodesIn(counts),
     waiting: ({ WAITING }) => WAITING,

@@ -5,6 +5,7 @@ import type { StoredWorkflowCommand, WorkflowDocument } from '../model/workflow.
 import type { NodeCounts, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import type { NodeFile } from '../views/node-files.js';
 import type { LabelLayerView } from '../views/label-layers.js';
+import type { SubgraphView } from '../views/subgraph-view.js';
 import type { Dependent, LayerView, NodeView } from '../views/workflows.service.js';
 
 export type WorkflowMapper = WorkflowDocument;
@@ -17,6 +18,8 @@ export type WorkflowLayerMapper = LayerView;
 export type WorkflowLabelLayerMapper = LabelLayerView;
 export type WorkflowGroupEdgeMapper = StoredGroupEdge;
 export type WorkflowCommandMapper = StoredWorkflowCommand;
+export type WorkflowSubgraphMapper = SubgraphView;
+export type WorkflowIterationMapper = SubgraphView['iterations'][number];
 export type WorkflowDependentConnectionMapper = PositionsPage<Dependent>;
 export type WorkflowDependentMapper = Dependent;
 export type JobNodeFileMapper = NodeFile;

@@ -3,6 +3,7 @@ import type { Context } from '../../context.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { nodeIdOf } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { ScopedWorkflow } from '../views/subgraph-view.js';
 import type { NodeView } from '../views/workflows.service.js';
 
 /** Loads workflows by id; null if the principal may not see it. */
@@ -15,6 +16,12 @@ export const workflowLoader = defineLoader<string, WorkflowDocument, Context>({
 export const nodeLoader = defineLoader<string, NodeView, Context>({
   name: 'WorkflowNode',
   load: (ids, { core, principal }) => core.workflows.views.findNodes(ids, principal),
+});
+
+/** Loads what the progress of sub-graphs follows from, by workflow; the caller has seen its nodes. */
+export const scopesLoader = defineLoader<string, ScopedWorkflow, Context>({
+  name: 'WorkflowSubgraph',
+  load: (ids, { core }) => core.workflows.views.scopes(ids),
 });
 
 /** Node that a job runs; null for a job outside a workflow. */

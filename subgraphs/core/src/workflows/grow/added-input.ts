@@ -8,6 +8,7 @@ import {
   pendingTotals,
   type StoredAddition,
 } from '../model/additions.js';
+import { stillNested } from '../model/scopes.js';
 import type { NodeFacts } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { StoredGroupEdge } from '../model/workflow.types.js';
@@ -102,7 +103,7 @@ export function nodesIn(adder: Adder, nodes: readonly NodeSpec[]): readonly Node
 
 /** Refuses a call with which its node would add too many, or the workflow would be too large. */
 export function checkAdditions(
-  { nodes, bytes = 0, groups }: Pick<WorkflowDocument, 'nodes' | 'bytes' | 'groups'>,
+  { nodes, bytes = 0, groups, nesting }: Pick<WorkflowDocument, 'nodes' | 'bytes' | 'groups' | 'nesting'>,
   {
     node,
     addition,
@@ -115,6 +116,7 @@ export function checkAdditions(
   errors: Errors,
 ): void {
   const pending = pendingTotals(additions);
+  const left = stillNested({ additions, ...(nesting ? { nesting } : {}) });
   const own = pendingTotals([addition]).nodes;
   const calls = additions.flatMap((one) => one.calls);
   const tooMany = (count: number, most: number, what: string): void => {
@@ -128,14 +130,14 @@ export function checkAdditions(
       `nodes: node ${JSON.stringify(node.name)} would add ${own} nodes; must be at most ${node.maxAdded}, its \`maxAddedNodes\``,
     );
   tooMany(addition.calls.length, maxCallsPerAttempt, 'calls of the attempt');
-  tooMany(additions.length, maxAdders, 'nodes that add others');
-  tooMany(calls.length, maxCalls, 'calls that add nodes');
+  tooMany(additions.length + left.units, maxAdders, 'nodes that add others, or have sub-graphs');
+  tooMany(calls.length + left.iterations, maxCalls, 'calls that add nodes, and iterations of sub-graphs');
   const labels = new Set(groups.flatMap(({ label, isFinal }) => (isFinal ? [] : [label])));
   const finalGroups = groups.length - labels.size;
   for (const call of calls) for (const { label } of call.groups) labels.add(label);
   const totals = {
-    ...{ nodes: nodes + pending.nodes, bytes: bytes + pending.bytes },
-    ...{ edges: addedEdges(additions), groups: finalGroups + labels.size },
+    ...{ nodes: nodes + pending.nodes + left.nodes, bytes: bytes + pending.bytes + left.bytes },
+    ...{ edges: addedEdges(additions) + left.edges, groups: finalGroups + labels.size },
   };
   checkTotals(totals, errors);
 }

@@ -6,7 +6,6 @@ import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
-import { normalisePayload, normaliseRetry } from '../../jobs/submit/normalise.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { reportReused } from '../../jobs/submit/submit.service.js';
@@ -26,6 +25,7 @@ import { planWorkflow, type WorkflowPlan } from '../submit/graph-input.js';
 import { checkFileNeeds, fileNeeds, inputsOf, storedInputs, withFileEdges } from '../submit/node-files.js';
 import { sourcesIn } from '../submit/file-sources.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions } from '../submit/node-examiner.js';
+import { storedJob } from '../submit/node-writer.js';
 import { jobOf, maxErrors, sliceMs } from '../submit/workflow-input.js';
 import type { NodeSpec } from '../submit/workflow-spec.types.js';
 import type { AddErrorCode } from './add-errors.js';
@@ -315,15 +315,11 @@ function addedNodes(
       ...{ name: node.name, label, total, needed, depth: adder.depth + 1 + depth },
       ...(node.maxAddedNodes == null ? {} : { maxAdded: node.maxAddedNodes }),
       state: waitingState({ total, needed, met: 0, lost: 0 }),
-      job: {
-        ...examined.classOf(job),
-        payload: {
-          ...normalisePayload(job.payload, examined.secretIds),
-          ...storedInputs(workflow._id, inputsOf(node, noLabels)),
-        },
-        retry: normaliseRetry(job.retry),
-        priority: job.priority ?? workflow.priority,
-      },
+      job: storedJob(
+        job,
+        { ...examined, priority: workflow.priority },
+        storedInputs(workflow._id, inputsOf(node, noLabels)),
+      ),
     };
   });
 }

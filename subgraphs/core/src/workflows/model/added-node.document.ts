@@ -1,12 +1,16 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import { retention } from '../../shared/retention.js';
 import type { NodeDocument } from './node.document.js';
+import type { StoredTemplateInput } from './scopes.js';
 
 /** Node as it will be added, without what depends on its position. */
-export type AddedNode = Pick<
+export interface AddedNode extends Pick<
   NodeDocument,
-  'name' | 'label' | 'depth' | 'total' | 'needed' | 'state' | 'job' | 'maxAdded'
->;
+  'name' | 'label' | 'depth' | 'total' | 'needed' | 'state' | 'job' | 'maxAdded' | 'subgraph'
+> {
+  /** Inputs of a node of a template that has a job; those of other nodes are in their payloads. */
+  readonly inputs?: readonly StoredTemplateInput[];
+}
 
 /** Edges between nodes of a call, by their positions in it. */
 export interface AddedEdges {
@@ -57,6 +61,23 @@ export const addedNodesCollection = defineCollection<AddedNodeDocument>({
       keys: { createdAt: 1 },
       options: { expireAfterSeconds: retention.addedNode },
       why: 'none: they are deleted when their node ends; those of a call that ended after it expire',
+    },
+  ],
+});
+
+/** Nodes and edges of the templates of workflows, by the position of the template. */
+export const templateNodesCollection = defineCollection<AddedNodeDocument>({
+  name: 'workflowTemplateNodes',
+  schemaVersion: addedNodeSchemaVersion,
+  validator: addedNodesCollection.validator,
+  indexes: [
+    {
+      name: 'outputDataset_idx',
+      keys: { 'node.job.payload.outputDatasets.datasetId': 1, workflowId: 1 },
+      options: {
+        partialFilterExpression: { 'node.job.payload.outputDatasets.datasetId': { $exists: true } },
+      },
+      why: 'workflows that may still add outputs to a dataset by nodes of their sub-graphs',
     },
   ],
 });

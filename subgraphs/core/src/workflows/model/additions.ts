@@ -1,5 +1,6 @@
-/** Nodes that the payloads of running nodes add to their workflow. */
+/** Nodes that are added to running workflows: by payloads, and by sub-graphs. */
 import { nodesPerBlock } from './edges.js';
+import type { NodeCounts } from './workflow.types.js';
 
 /** Nodes of one call. */
 export interface StoredAddedCall {
@@ -15,9 +16,21 @@ export interface StoredAddedCall {
   readonly groups: readonly { readonly label: string; readonly nodes: number }[];
   /** Position of the first node in the workflow; absent until the node that adds them has succeeded. */
   readonly first?: number;
+  /** Numbers of the nodes of an iteration by state; absent for nodes that a payload adds. */
+  readonly counts?: NodeCounts;
 }
 
-/** Nodes that an attempt of a node adds, one entry for each node that adds some. */
+/** Progress of the sub-graph of a node. Its iterations are the calls of the entry. */
+export interface StoredScope {
+  /** OPEN while its node is SUBMITTED. */
+  readonly state: 'WAITING' | 'OPEN' | 'ENDED';
+  /** Number of iterations that have begun; later ones were added in an earlier run of the node. */
+  readonly iteration: number;
+  /** Cancellation of the node while it was open. */
+  readonly cancelled?: { readonly by: string; readonly reason?: string };
+}
+
+/** Nodes that an attempt of a node adds, or the iterations of its sub-graph; one entry for each node. */
 export interface StoredAddition {
   /** Position of the node that adds them. */
   readonly by: number;
@@ -25,6 +38,8 @@ export interface StoredAddition {
   readonly run: number;
   readonly attempt: number;
   readonly calls: readonly StoredAddedCall[];
+  /** Absent for a node whose payload adds nodes. */
+  readonly scope?: StoredScope;
 }
 
 /** Most calls of an attempt that add nodes. */

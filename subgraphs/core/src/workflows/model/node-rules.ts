@@ -99,14 +99,15 @@ export function groupOutcome(
   return nodesIn(counts) - (ended - met) < edge.needed ? 'LOST' : undefined;
 }
 
-/** State of a workflow whose nodes have all ended. */
+/** State of a workflow whose nodes have all ended. @param past failures that iterations have repeated */
 export function endStateOf(
   groups: readonly StoredNodeGroup[],
   isCancelled: boolean,
+  past = 0,
 ): 'SUCCEEDED' | 'FAILED' | 'CANCELLED' {
   if (isCancelled) return 'CANCELLED';
   const { FAILED, CANCELLED } = countsOf(groups);
-  return FAILED + CANCELLED > 0 ? 'FAILED' : 'SUCCEEDED';
+  return FAILED + CANCELLED > past ? 'FAILED' : 'SUCCEEDED';
 }
 
 /** Key that is equal for nodes of one group. */

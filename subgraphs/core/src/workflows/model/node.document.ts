@@ -1,5 +1,6 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../../jobs/model/job.types.js';
+import type { StoredSubgraph } from './scopes.js';
 import { type EndedNodeState, storedNodeStates, type StoredNodeState } from './workflow.types.js';
 
 /** Job of a node, checked and normalised. */
@@ -54,9 +55,16 @@ export interface NodeDocument {
   readonly requestedBy?: string;
   /** Most nodes that its job may add; absent for none. */
   readonly maxAdded?: number;
-  /** Position of the node that added it; absent for a node that was submitted. */
+  /** Position of the node that added it, or whose sub-graph it is part of; absent for a submitted node. */
   readonly addedBy?: number;
-  readonly job: StoredNodeJob;
+  /** Number of the iteration that it is part of; absent outside of sub-graphs. */
+  readonly iteration?: number;
+  /** Set if it begins with its iteration: one of its edges leads from there. */
+  readonly isEntry?: true;
+  /** Sub-graph that it stands for. */
+  readonly subgraph?: StoredSubgraph;
+  /** Absent for a node that stands for a sub-graph. */
+  readonly job?: StoredNodeJob;
 }
 
 /** Node without its job, which may be large. */
@@ -90,6 +98,9 @@ export const nodeFields = {
   requestedBy: 1,
   maxAdded: 1,
   addedBy: 1,
+  iteration: 1,
+  isEntry: 1,
+  subgraph: 1,
 } as const satisfies Record<Exclude<keyof NodeFacts, '_id'>, 1>;
 
 /** Identifier of a node. */
@@ -120,8 +131,11 @@ export function nodeRefOf(id: string): { readonly workflowId: string; readonly i
 const text = { bsonType: 'string', minLength: 1 } as const;
 const count = { bsonType: 'number', minimum: 0 } as const;
 
-/** Version of the stored form; version 2 added the principal that asked for a run, version 3 added nodes. */
-export const nodeSchemaVersion = 3;
+/**
+ * Version of the stored form; version 2 added the principal that asked for a run, version 3 added nodes,
+ * version 4 sub-graphs.
+ */
+export const nodeSchemaVersion = 4;
 
 /** Nodes of workflows. */
 export const nodesCollection = defineCollection<NodeDocument>({
@@ -145,7 +159,6 @@ export const nodesCollection = defineCollection<NodeDocument>({
       'step',
       'state',
       'run',
-      'job',
     ],
     properties: {
       ...baseFields,
@@ -171,6 +184,9 @@ export const nodesCollection = defineCollection<NodeDocument>({
       requestedBy: text,
       maxAdded: count,
       addedBy: count,
+      iteration: count,
+      isEntry: { bsonType: 'bool' },
+      subgraph: { bsonType: 'object', required: ['template', 'maxIterations'] },
       job: { bsonType: 'object' },
     },
   },

@@ -1,5 +1,7 @@
 /** Pure rules of nodes that begin again: which, and with which numbers. They need the whole workflow. */
 import { childOf, conditionOf, type EdgeBlock, edgesFrom } from './edges.js';
+import type { StoredAddition } from './additions.js';
+import { ScopePlaces, scopesOf } from './scopes.js';
 import {
   edgeOutcome,
   groupAt,
@@ -30,6 +32,8 @@ export interface ResetNode extends NodePlace {
   readonly needed: number;
   /** True if a principal ended it. */
   readonly isMarked: boolean;
+  /** Set for a node that begins with an iteration of a sub-graph. */
+  readonly isEntry?: boolean;
 }
 
 /** A whole workflow in memory. */
@@ -38,32 +42,84 @@ export interface WorkflowGraph {
   readonly edges: EdgeBlock;
   readonly groups: readonly StoredNodeGroup[];
   readonly groupEdges: readonly StoredGroupEdge[];
+  readonly additions?: readonly StoredAddition[] | undefined;
 }
 
 /** Reach of a reset: what was not done because of its nodes, or everything behind them. */
 export type ResetReach = 'UNDONE' | 'ALL';
+
+/** Nodes that change because others begin again. */
+export interface ResetSets {
+  /** Nodes that begin again. */
+  readonly nodes: Set<number>;
+  /** Nodes whose sub-graphs have ended, and go on because nodes in them begin again. */
+  readonly reopened: ReadonlySet<number>;
+}
+
+/** Nodes with which a reset begins. */
+export interface ResetSeeds {
+  readonly seeds: readonly number[];
+  readonly reach: ResetReach;
+  /** False if the seeds are given another end instead. */
+  readonly isSeedReset?: boolean;
+  /** Nodes whose sub-graphs go on as they are. */
+  readonly reopened?: readonly number[];
+}
 
 /**
  * Nodes that begin again if the seeds do.
  * @param isSeedReset false if the seeds are given another end instead
  */
 export function resetNodes(
-  { nodes, edges, groupEdges }: WorkflowGraph,
+  graph: WorkflowGraph,
   seeds: readonly number[],
   reach: ResetReach,
   isSeedReset = true,
 ): Set<number> {
+  return resetSets(graph, { seeds, reach, isSeedReset }).nodes;
+}
+
+/**
+ * Nodes that begin again if the seeds do. A node with a sub-graph begins again with all nodes of this; if
+ * only some of these do, its sub-graph goes on.
+ */
+export function resetSets(
+  { nodes, edges, groupEdges, additions }: WorkflowGraph,
+  { seeds, reach, isSeedReset = true, reopened: first = [] }: ResetSeeds,
+): ResetSets {
   const reached = new Set(seeds);
-  const queue = [...seeds];
+  const kept = new Set(isSeedReset ? [] : seeds);
+  const reopened = new Set(first);
+  const queue = [...seeds, ...first];
   const members = membersOf(nodes);
   const followed = new Set<number>();
+  const places = new ScopePlaces(additions);
+  const units = new Map(scopesOf(additions).map(([, addition]) => [addition.by, addition]));
   const visit = (child: number): void => {
     const node = nodes[child];
     if (!node || reached.has(child) || !begins(node, reach)) return;
     reached.add(child);
     queue.push(child);
   };
+  const visitWithin = (unit: number): void => {
+    for (const { first: start = 0, nodes: count } of units.get(unit)?.calls ?? [])
+      for (let at = start; at < start + count; at += 1)
+        if (!reached.has(at)) {
+          reached.add(at);
+          queue.push(at);
+        }
+  };
+  const reopen = (child: number): void => {
+    const place = places.of(child);
+    const unit = place && additions?.[place.addition]?.by;
+    if (unit === undefined || reached.has(unit) || reopened.has(unit)) return;
+    if (!hasEnded(nodes[unit]?.state ?? 'WAITING')) return;
+    reopened.add(unit);
+    queue.push(unit);
+  };
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    if (reached.has(next) && !kept.has(next)) visitWithin(next);
+    reopen(next);
     for (const target of edgesFrom(edges, next)) visit(childOf(target));
     const node = nodes[next];
     groupEdges.forEach((edge, at) => {
@@ -72,8 +128,9 @@ export function resetNodes(
       for (const [place, group] of members) if (leadsTo(edge, place)) group.forEach(visit);
     });
   }
-  if (!isSeedReset) for (const seed of seeds) reached.delete(seed);
-  return reached;
+  for (const node of reached) reopened.delete(node);
+  for (const seed of kept) reached.delete(seed);
+  return { nodes: reached, reopened };
 }
 
 function begins({ state, isFinal, isMarked }: ResetNode, reach: ResetReach): boolean {
@@ -99,6 +156,7 @@ export interface Recount {
   readonly numbers: readonly ResetNumbers[];
   readonly groups: readonly StoredNodeGroup[];
   readonly groupEdges: readonly StoredGroupEdge[];
+  readonly additions?: readonly StoredAddition[] | undefined;
 }
 
 /**
@@ -109,11 +167,14 @@ export function recount(
   graph: WorkflowGraph,
   reset: ReadonlySet<number>,
   marks: readonly NodeEnd[],
+  reopened: ReadonlySet<number> = new Set(),
 ): Recount {
   const { nodes, edges } = graph;
   const marked = new Map(marks.map((mark) => [mark.node, mark.state]));
   const stateAt = (node: number): StoredNodeState =>
-    marked.get(node) ?? (reset.has(node) ? 'WAITING' : (nodes[node]?.state ?? 'WAITING'));
+    marked.get(node) ??
+    (reopened.has(node) ? 'SUBMITTED' : reset.has(node) ? 'WAITING' : (nodes[node]?.state ?? 'WAITING'));
+  const additions = scopesAfter(graph, stateAt, { reset, reopened });
   const met = new Map<number, number>();
   const lost = new Map<number, number>();
   const causes = new Map<number, number>();
@@ -145,6 +206,11 @@ export function recount(
     if (edge.outcome)
       for (const [place, group] of members)
         if (leadsTo(edge, place)) for (const node of group) count(node, edge.outcome, -1 - at);
+  const places = new ScopePlaces(additions);
+  for (const node of reset) {
+    const place = nodes[node]?.isEntry === true ? places.of(node) : undefined;
+    if (place && place.call < (additions?.[place.addition]?.scope?.iteration ?? 0)) count(node, 'MET', node);
+  }
   const numbers = [...reset].map((node): ResetNumbers => {
     const { total, needed } = nodes[node] as ResetNode;
     const own = { met: met.get(node) ?? 0, lost: lost.get(node) ?? 0 };
@@ -152,7 +218,29 @@ export function recount(
     const state = waitingState({ total, needed, ...own });
     return { node, ...own, state, ...(cause === undefined ? {} : { cause }) };
   });
-  return { numbers, groups, groupEdges };
+  return { numbers, groups, groupEdges, additions };
+}
+
+/** Entries of sub-graphs whose nodes have other states. The result is the same if it is computed again. */
+function scopesAfter(
+  { additions }: WorkflowGraph,
+  stateAt: (node: number) => StoredNodeState,
+  { reset, reopened }: { readonly reset: ReadonlySet<number>; readonly reopened: ReadonlySet<number> },
+): readonly StoredAddition[] | undefined {
+  return additions?.map((addition) => {
+    const { scope, by } = addition;
+    if (!scope) return addition;
+    const calls = addition.calls.map((call) => {
+      const counts: Record<NodeState, number> = { ...noNodes };
+      const { first = 0, nodes } = call;
+      for (let at = first; at < first + nodes; at += 1) counts[shownState(stateAt(at))] += 1;
+      return { ...call, counts };
+    });
+    if (reset.has(by)) return { ...addition, calls, scope: { state: 'WAITING', iteration: 0 } };
+    if (reopened.has(by)) return { ...addition, calls, scope: { state: 'OPEN', iteration: scope.iteration } };
+    const state = hasEnded(stateAt(by)) ? 'ENDED' : scope.state;
+    return { ...addition, calls, scope: { ...scope, state } };
+  });
 }
 
 function groupsAfter(

@@ -1,5 +1,6 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import { maxAdders, type StoredAddition } from './additions.js';
+import type { StoredNesting, StoredTemplate } from './scopes.js';
 import { workflowStates, type StoredGroupEdge, type StoredNodeGroup } from './workflow.types.js';
 import type { StoredStep, WorkflowState } from './workflow.types.js';
 
@@ -73,7 +74,11 @@ export interface WorkflowDocument {
   readonly open?: StoredStep;
   /** Until then, the leader takes no step, so that a command which lost against its steps may be recorded. */
   readonly claimedUntil?: Date;
-  /** Nodes that payloads add, by the node that adds them; absent for none. */
+  /** Graphs that nodes stand for; absent for none. */
+  readonly templates?: readonly StoredTemplate[];
+  /** Sums of all that its sub-graphs may add; absent without templates. */
+  readonly nesting?: StoredNesting;
+  /** Nodes that payloads and sub-graphs add, by the node that adds them; absent for none. */
   readonly additions?: readonly StoredAddition[];
   /** Workflow whose graph it repeats. */
   readonly clonedFrom?: string;
@@ -87,7 +92,7 @@ export interface WorkflowDocument {
   readonly cancel?: StoredWorkflowCommand & { readonly withFinal: boolean };
 }
 
-/** Fields that callers see: all but those of steps, parts, additions and retries, which may be large. */
+/** Fields that callers see: all but those of steps, parts, templates, additions and retries. */
 export const workflowFields = {
   schemaVersion: 1,
   revision: 1,
@@ -117,7 +122,15 @@ export const workflowFields = {
 } as const satisfies Record<
   Exclude<
     keyof WorkflowDocument,
-    '_id' | 'open' | 'additions' | 'claimedUntil' | 'parts' | 'isSealing' | 'retries'
+    | '_id'
+    | 'open'
+    | 'templates'
+    | 'nesting'
+    | 'additions'
+    | 'claimedUntil'
+    | 'parts'
+    | 'isSealing'
+    | 'retries'
   >,
   1
 >;
@@ -128,11 +141,17 @@ const count = { bsonType: 'number', minimum: 0 } as const;
 /** Most parts of a workflow, its beginning included. */
 export const maxParts = 201;
 
+/** Most templates of a workflow. */
+export const maxTemplates = 100;
+
 /** Most retries with keys that are kept. */
 export const maxRetries = 100;
 
-/** Version of the stored form; version 2 added parts and retries, version 3 clones and additions. */
-export const workflowSchemaVersion = 3;
+/**
+ * Version of the stored form; version 2 added parts and retries, version 3 clones and additions,
+ * version 4 templates.
+ */
+export const workflowSchemaVersion = 4;
 
 /** Workflows of all experiments. */
 export const workflowsCollection = defineCollection<WorkflowDocument>({
@@ -177,6 +196,8 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       groupEdges: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1001 },
       step: count,
       open: { bsonType: 'object', required: ['kind', 'at'] },
+      templates: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: maxTemplates },
+      nesting: { bsonType: 'object' },
       additions: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: maxAdders },
       claimedUntil: { bsonType: 'date' },
       clonedFrom: text,

@@ -144,6 +144,12 @@ export type StepContent =
       readonly addition: number;
       readonly call: number;
     }
+  | {
+      /** An iteration begins again that was added in an earlier run of its node. */
+      readonly kind: 'ENTER';
+      readonly addition: number;
+      readonly call: number;
+    }
   | { readonly kind: 'GROUP'; readonly edge: number; readonly outcome: EdgeOutcome }
   | {
       readonly kind: 'RESET';
@@ -151,6 +157,8 @@ export type StepContent =
       readonly nodes: Uint8Array;
       /** Nodes that are given an end state instead. */
       readonly marks: readonly NodeEnd[];
+      /** One bit for each node whose sub-graph goes on; absent for none. */
+      readonly reopened?: Uint8Array;
       /** Principal that asked for it; absent in steps of earlier versions. */
       readonly by?: string;
       /** Nodes among these that get other requirements, or another program. */

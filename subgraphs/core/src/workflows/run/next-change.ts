@@ -4,15 +4,8 @@ import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { blockStart, segmentsOf, type StoredAddition, withoutPending } from '../model/additions.js';
 import type { EdgeBlock } from '../model/edges.js';
 import { nodeIdOf } from '../model/node.document.js';
-import {
-  countsOf,
-  endedIn,
-  endStateOf,
-  groupOutcome,
-  movedGroups,
-  nodesIn,
-  sourcesOf,
-} from '../model/node-rules.js';
+import { ScopePlaces } from '../model/scopes.js';
+import { countsOf, endedIn, endStateOf, groupOutcome, nodesIn, sourcesOf } from '../model/node-rules.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import {
   activeStates,
@@ -26,7 +19,9 @@ import type { EdgesRepository } from '../store/edges.repository.js';
 import type { EndingNode, NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowPatch } from '../store/workflows.repository.js';
 import type { WorkflowChange } from './journal.js';
-import { grownBy } from './growth.js';
+import { grownBy, nextIteration } from './growth.js';
+import { movedCounts } from './moves.js';
+import { ScopeChanges } from './scope-changes.js';
 import { nodeJobIds } from './node-jobs.js';
 
 /** Dependencies of {@link NextChange}. */
@@ -54,9 +49,11 @@ export function isActive({ state }: { readonly state: WorkflowState }): boolean 
 /** Finds next steps. */
 export class NextChange {
   readonly #options: NextChangeOptions;
+  readonly #scopes: ScopeChanges;
 
   constructor(options: NextChangeOptions) {
     this.#options = options;
+    this.#scopes = new ScopeChanges(options);
   }
 
   /** The next step of a workflow whose steps are all applied; undefined if it waits for jobs or people. */
@@ -65,6 +62,7 @@ export class NextChange {
     if (!isActive(workflow) || (claimedUntil && claimedUntil > this.#options.now())) return undefined;
     return (
       (await this.#ends(workflow)) ??
+      (await this.#scope(workflow)) ??
       this.#groupEdge(workflow) ??
       this.#end(workflow) ??
       (await this.#release(workflow))
@@ -84,14 +82,21 @@ export class NextChange {
     );
   }
 
+  /** The next change of sub-graphs. */
+  async #scope(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
+    const found = await this.#scopes.of(workflow, maxNodes);
+    if (!found || 'change' in found) return found?.change;
+    const some = await this.#withFewEdges(workflow, found.found);
+    return this.#endsOf(workflow, some, found.ends.slice(0, some.length));
+  }
+
   #endsOf(
     workflow: WorkflowDocument,
     found: readonly EndingNode[],
     ends: readonly NodeEnd[],
   ): WorkflowChange {
-    const { groups, additions } = workflow;
     const moves = found.map((node, at) => ({ ...node, to: ends[at]?.state as EndedNodeState }));
-    const after = movedGroups(groups, moves);
+    const { groups: after, additions } = movedCounts(workflow, moves);
     const ended = new Set(found.map(({ index }) => index));
     const kept = additions ? { additions: withoutPending(additions, ended) } : {};
     const patch = { groups: after, ...kept, ...this.#failurePause(workflow, after) };
@@ -194,10 +199,11 @@ export class NextChange {
     return undefined;
   }
 
-  #end({ groups, cancel }: WorkflowDocument): WorkflowChange | undefined {
+  #end({ groups, cancel, additions }: WorkflowDocument): WorkflowChange | undefined {
     const counts = countsOf(groups);
     if (endedIn(counts) < nodesIn(counts)) return undefined;
-    const state = endStateOf(groups, cancel !== undefined);
+    const past = new ScopePlaces(additions).pastFailures();
+    const state = endStateOf(groups, cancel !== undefined, past);
     return { patch: { state, endedAt: this.#options.now(), pause: null } };
   }
 
@@ -217,11 +223,24 @@ export class NextChange {
       const reason = `${owner} no longer allows experiment "${experiment}" to submit for them, or may not submit`;
       return { patch: { state: 'PAUSED', pause: { by: actor, at: this.#options.now(), reason } } };
     }
+    const unit = ready.find(({ subgraph }) => subgraph !== undefined);
+    if (unit) return this.#begin(workflow, unit);
     const moves = ready.map((node) => ({ ...node, to: 'SUBMITTED' as const }));
     return {
       step: { kind: 'RELEASE', nodes: ready.map(({ index }) => index) },
-      patch: { groups: movedGroups(groups, moves) },
+      patch: movedCounts(workflow, moves),
     };
+  }
+
+  /** Begins with the sub-graph of a node. */
+  async #begin(workflow: WorkflowDocument, node: EndingNode): Promise<WorkflowChange> {
+    const [found] = await this.#options.nodes.findMany([nodeIdOf(workflow._id, node.index)]);
+    if (!found?.subgraph) throw new Error(`node ${node.index} of ${workflow._id} has no sub-graph`);
+    const moved = movedCounts(workflow, [{ ...node, to: 'SUBMITTED' as const }]);
+    const { index, depth, subgraph } = found;
+    const after = { ...workflow, groups: moved.groups, additions: moved.additions ?? [] };
+    const { step, patch } = nextIteration(after, { index, depth, subgraph });
+    return { ...(step ? { step } : {}), patch: { groups: moved.groups, ...patch } };
   }
 
   /** True unless a service submitted the workflow for a person who has withdrawn the consent since. */

@@ -33,8 +33,8 @@ export function nodeJobs(
   const idOf = nodeJobIds(workflowId);
   return nodes.flatMap((node) => {
     const id = idOf(node);
-    if (id === undefined || !node.submittedAt) return [];
     const { index, run, name, job, requestedBy } = node;
+    if (id === undefined || !node.submittedAt || !job) return [];
     return newJobDocument(
       {
         ...{ id, createdAt: node.submittedAt, experiment, name, owner, submittedBy, share },

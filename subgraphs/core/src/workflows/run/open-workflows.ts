@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
+import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowPatch, WorkflowsRepository } from '../store/workflows.repository.js';
@@ -14,6 +15,7 @@ export interface OpenWorkflowsOptions {
   readonly nodes: Pick<NodesRepository, 'drop'>;
   readonly edges: Pick<EdgesRepository, 'drop'>;
   readonly parts: Pick<PartsRepository, 'drop'>;
+  readonly templates: Pick<AddedNodesRepository, 'dropAll'>;
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
@@ -104,7 +106,7 @@ export class OpenWorkflows {
 
   /** Deletes the nodes and edges of cancelled workflows, also those of a process that has ended meanwhile. */
   async #empty(signal: AbortSignal): Promise<void> {
-    const { workflows, nodes, edges, parts, clock } = this.#options;
+    const { workflows, nodes, edges, parts, templates, clock } = this.#options;
     while (!signal.aborted) {
       const since = new Date(clock.now().getTime() - emptiedAfterMs);
       const found = await workflows.toEmpty(since, pageSize);
@@ -112,6 +114,7 @@ export class OpenWorkflows {
         await nodes.drop(workflow._id);
         await edges.drop(workflow._id);
         await parts.drop(workflow._id);
+        await templates.dropAll(workflow._id);
         await workflows.record(workflow, undefined, { isEmptied: true }, clock.now());
       }
       if (found.length < pageSize) return;

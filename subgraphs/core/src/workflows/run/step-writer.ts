@@ -10,10 +10,11 @@ import { edgeOutcome } from '../model/node-rules.js';
 import { recount, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeEnd, StoredStep } from '../model/workflow.types.js';
-import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
+import { type AddedNodesRepository, templateCall } from '../store/added-nodes.repository.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { AddedToNodes, StepsRepository, StepTarget } from '../store/steps.repository.js';
+import { Iteration } from './iteration.js';
 import { nodeJobs } from './node-jobs.js';
 
 /** Dependencies of {@link StepWriter}. */
@@ -22,6 +23,7 @@ export interface StepWriterOptions {
   readonly edges: EdgesRepository;
   readonly steps: StepsRepository;
   readonly added: AddedNodesRepository;
+  readonly templates: Pick<AddedNodesRepository, 'nodes' | 'edges'>;
   readonly jobs: Pick<JobsRepository, 'insertNew'>;
   readonly clock: Clock;
 }
@@ -52,6 +54,15 @@ export class StepWriter {
       case 'ADD':
         await this.#add(workflow, target, content);
         return;
+      case 'ENTER': {
+        const { by, calls } = workflow.additions?.[content.addition] ?? {};
+        const { first, nodes } = calls?.[content.call] ?? {};
+        if (by === undefined || first === undefined || nodes === undefined)
+          throw new Error(`step ${workflow.step} of ${workflow._id} enters nodes that are not recorded`);
+        await steps.enter(target, { first, nodes });
+        await steps.open(target, [by]);
+        return;
+      }
       case 'GROUP': {
         const edge = workflow.groupEdges[content.edge];
         const isMet = content.outcome === 'MET';
@@ -64,8 +75,10 @@ export class StepWriter {
         return;
       case 'RESET': {
         const graph = await this.graphOf(workflow);
-        const { numbers } = recount(graph, nodesFromBits(content.nodes), content.marks);
+        const reopened = nodesFromBits(content.reopened ?? new Uint8Array());
+        const { numbers } = recount(graph, nodesFromBits(content.nodes), content.marks, reopened);
         await steps.reset(target, numbers, content);
+        await steps.open(target, [...reopened]);
         await steps.end(target, content.marks);
       }
     }
@@ -74,17 +87,20 @@ export class StepWriter {
   /** The whole workflow in memory. */
   async graphOf(workflow: WorkflowDocument): Promise<WorkflowGraph> {
     const { nodes: repository, edges } = this.#options;
-    const { _id, nodes: count, groups, groupEdges } = workflow;
+    const { _id, nodes: count, groups, groupEdges, additions } = workflow;
     const submitted = submittedNodes(workflow);
     const blocks = await edges.all(workflow);
     const nodes: WorkflowGraph['nodes'][number][] = [];
-    for await (const { index, label, isFinal, state, total, needed, by } of repository.graph(_id))
+    for await (const { index, by, isEntry, ...node } of repository.graph(_id)) {
+      const { label, isFinal, state, total, needed } = node;
       nodes.push({
         ...{ label, isFinal, state, total, needed, isMarked: by !== undefined },
         ...(index < submitted ? {} : { isAdded: true }),
+        ...(isEntry === true ? { isEntry } : {}),
       });
+    }
     if (nodes.length !== count) throw new Error(`workflow ${_id}: ${nodes.length} of ${count} nodes exist`);
-    return { nodes, edges: joinBlocks(count, blocks), groups, groupEdges };
+    return { nodes, edges: joinBlocks(count, blocks), groups, groupEdges, additions };
   }
 
   async #countInDependents(
@@ -106,34 +122,56 @@ export class StepWriter {
 
   /** Adds the nodes of a call. They do not exist before, so a repetition changes nothing. */
   async #add(
-    { _id: workflowId, additions = [] }: WorkflowDocument,
-    { step, at }: StepTarget,
+    workflow: WorkflowDocument,
+    target: StepTarget,
     content: Extract<StoredStep, { kind: 'ADD' }>,
   ): Promise<void> {
-    const { nodes, edges, added } = this.#options;
+    const { nodes, edges, added, templates, steps } = this.#options;
+    const { _id: workflowId, additions = [] } = workflow;
+    const { step, at } = target;
     const addition = additions[content.addition];
     const call = addition?.calls[content.call];
     if (!addition || call?.first === undefined)
       throw new Error(`step ${step} of ${workflowId} adds nodes that are not recorded`);
     const { by, run, attempt } = addition;
-    const stored = { workflowId, by, run, attempt, digest: call.digest };
-    for await (const block of added.edges(stored, call.first))
+    const iteration = addition.scope && (await this.#iteration(workflow, by, content.call + 1));
+    const [source, stored] = iteration
+      ? [templates, templateCall(workflowId, iteration.template)]
+      : [added, { workflowId, by, run, attempt, digest: call.digest }];
+    for await (const block of source.edges(stored, call.first))
       await edges.insert(workflowId, [block], at, true);
     let index = call.first;
-    for await (const page of added.nodes(stored))
+    for await (const page of source.nodes(stored))
       await nodes.insert(
-        page.map((node): NodeDocument => ({
-          ...{ _id: nodeIdOf(workflowId, index), schemaVersion: nodeSchemaVersion, revision: 1 },
-          ...{ createdAt: at, updatedAt: at, workflowId, index: index++, addedBy: by },
-          ...{ isFinal: false, met: 0, lost: 0, step, run: 1, ...node },
-        })),
+        page.map((node): NodeDocument => {
+          const own = iteration?.node(node) ?? node;
+          return {
+            ...{ _id: nodeIdOf(workflowId, index), schemaVersion: nodeSchemaVersion, revision: 1 },
+            ...{ createdAt: at, updatedAt: at, workflowId, index: index++, addedBy: by },
+            ...{ isFinal: false, met: 0, lost: 0, step, run: 1, ...own },
+          };
+        }),
       );
+    if (iteration) await steps.open(target, [by]);
     // Without one of them, the workflow would never end.
     const count = await nodes.count(workflowId, { first: call.first, nodes: call.nodes });
     if (count !== call.nodes)
       throw new Error(
         `step ${step} of ${workflowId} adds ${call.nodes} nodes, of which ${count} exist afterwards`,
       );
+  }
+
+  /** Iteration of the sub-graph of a node. */
+  async #iteration(
+    { _id, templates = [] }: WorkflowDocument,
+    by: number,
+    iteration: number,
+  ): Promise<Iteration> {
+    const [unit] = await this.#options.nodes.findMany([nodeIdOf(_id, by)]);
+    const template = unit?.subgraph && templates[unit.subgraph.template];
+    if (!unit?.subgraph || !template) throw new Error(`node ${by} of ${_id} has no sub-graph`);
+    const { name, depth, subgraph } = unit;
+    return new Iteration({ workflowId: _id, name, depth, subgraph }, template, iteration);
   }
 
   async #submit(workflow: WorkflowDocument, target: StepTarget, nodes: readonly number[]): Promise<void> {

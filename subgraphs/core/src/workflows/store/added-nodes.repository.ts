@@ -1,4 +1,4 @@
-/** Access to nodes that will be added when the node which adds them has succeeded. */
+/** Access to nodes that are added later: those of payloads, and those of templates. */
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db } from 'mongodb';
 import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
@@ -10,6 +10,11 @@ import {
 } from '../model/added-node.document.js';
 import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
 import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
+
+/** The call under which a template is stored. */
+export function templateCall(workflowId: string, template: number): AddedCall {
+  return { workflowId, by: template, run: 0, attempt: 0, digest: 'template' };
+}
 
 /** Call of an attempt. */
 export interface AddedCall extends Pick<StoredAddition, 'by' | 'run' | 'attempt'> {
@@ -26,16 +31,21 @@ const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as con
 export class AddedNodesRepository {
   readonly #added: Collection<AddedNodeDocument>;
 
-  constructor(db: Db) {
-    this.#added = collection(db, addedNodesCollection);
+  /** @param definition collection of nodes that payloads add, or of templates */
+  constructor(db: Db, definition = addedNodesCollection) {
+    this.#added = collection(db, definition);
   }
 
-  /** Inserts the nodes of a call, and the edges between them; what exists is not changed. */
+  /**
+   * Inserts nodes of a call, and edges between them; what exists is not changed.
+   * @param from position of the first node in the call
+   */
   async insert(
     call: AddedCall,
     nodes: readonly AddedNode[],
     blocks: Iterable<EdgeBlock>,
     now: Date,
+    from = 0,
   ): Promise<void> {
     const { workflowId, by } = call;
     const base = { schemaVersion: addedNodeSchemaVersion, revision: 1, createdAt: now, workflowId, by };
@@ -43,7 +53,7 @@ export class AddedNodesRepository {
       await insertAbsent(
         this.#added,
         nodes.slice(start, start + perWrite).map((node, at) => ({
-          ...{ _id: `${prefixOf(call)}/N/${padded(start + at)}`, ...base, node },
+          ...{ _id: `${prefixOf(call)}/N/${padded(from + start + at)}`, ...base, node },
         })),
       );
     for (const { first, offsets, targets } of blocks) {
@@ -85,6 +95,16 @@ export class AddedNodesRepository {
       );
       yield { first: edges.first + first, offsets: numbersIn(edges.offsets), targets };
     }
+  }
+
+  /** Workflows with templates whose nodes will add outputs to a dataset. */
+  addingTo(datasetId: string): Promise<readonly string[]> {
+    return this.#added.distinct('workflowId', { 'node.job.payload.outputDatasets.datasetId': datasetId });
+  }
+
+  /** Deletes the templates of a workflow that was removed. */
+  async dropAll(workflowId: string): Promise<void> {
+    await this.#added.deleteMany({ _id: { $gte: `${workflowId}/`, $lt: `${workflowId}0` } });
   }
 
   /** Deletes what nodes that ended then have added, or have not. Later runs may add others. */

@@ -34,7 +34,7 @@ export class NodeJobsRepository {
     for (let start = 0; start < names.length; start += outputsPerRead) {
       const some = names.slice(start, start + outputsPerRead);
       const found = this.#nodes.find({ workflowId, name: { $in: some } }, { projection });
-      for await (const { name, job } of found) outputs.set(name, job.payload.outputs);
+      for await (const { name, job } of found) outputs.set(name, job?.payload.outputs ?? []);
     }
     return outputs;
   }
@@ -51,7 +51,9 @@ export class NodeJobsRepository {
   async kinds(ids: readonly string[]): Promise<readonly NodeRequirements[]> {
     const projection = { name: 1, 'job.requirements': 1 } as const;
     const found = await this.#nodes.find({ _id: { $in: [...ids] } }, { projection }).toArray();
-    return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
+    return found.flatMap(({ name, job }) =>
+      job ? [{ node: { name }, requirements: job.requirements }] : [],
+    );
   }
 
   /** Requirement classes of the first nodes with each label, each with one of the nodes. */
@@ -65,7 +67,7 @@ export class NodeJobsRepository {
       readonly name: string;
       readonly requirements: StoredRequirements;
     }>([
-      { $match: { _id: nodeRange(workflowId, 0, count) } },
+      { $match: { _id: nodeRange(workflowId, 0, count), job: { $exists: true } } },
       { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
     ]);
     for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
@@ -86,7 +88,7 @@ export class NodeJobsRepository {
         readonly name: string;
         readonly requirements: StoredRequirements;
       }>([
-        { $match: { _id: { $in: ids } } },
+        { $match: { _id: { $in: ids }, job: { $exists: true } } },
         { $group: { _id: '$job.classId', ...first } },
         { $limit: limit },
       ]);
@@ -108,7 +110,7 @@ export class NodeJobsRepository {
     for (let start = 0; start < nodes.length; start += environmentsPerRead) {
       const ids = nodes.slice(start, start + environmentsPerRead).map((node) => nodeIdOf(workflowId, node));
       const found = await this.#nodes.find({ _id: { $in: ids } }, { projection }).toArray();
-      for (const { name, job } of found) yield { name, payload: job.payload };
+      for (const { name, job } of found) if (job) yield { name, payload: job.payload };
     }
   }
 

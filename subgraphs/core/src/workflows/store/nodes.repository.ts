@@ -9,6 +9,7 @@ import {
   nodeRange,
   nodesCollection,
 } from '../model/node.document.js';
+import type { StoredSubgraph } from '../model/scopes.js';
 import type { EndedNodeState, StoredNodeState } from '../model/workflow.types.js';
 
 /** Filter of the nodes of one workflow. */
@@ -16,6 +17,8 @@ export interface NodeFilter {
   readonly states?: readonly StoredNodeState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly names?: readonly string[] | undefined;
+  /** Beginning of the names. */
+  readonly namePrefix?: string | undefined;
   readonly minDepth?: number | undefined;
   readonly maxDepth?: number | undefined;
 }
@@ -28,18 +31,27 @@ export interface EndedNodeJob {
   readonly at: Date;
 }
 
+/** Nodes at some positions. */
+export interface NodeRange {
+  readonly first: number;
+  readonly nodes: number;
+}
+
 /** Fields of a node that its end needs. */
-export type EndingNode = Pick<NodeDocument, 'index' | 'label' | 'isFinal' | 'state' | 'outcome'>;
+export type EndingNode = Pick<NodeDocument, 'index' | 'label' | 'isFinal' | 'state' | 'outcome'> & {
+  readonly subgraph?: Pick<StoredSubgraph, 'template'>;
+};
 
 /** Fields of a node that a reset needs. */
 export type GraphNode = Pick<
   NodeDocument,
-  'index' | 'label' | 'isFinal' | 'state' | 'total' | 'needed' | 'by'
+  'index' | 'label' | 'isFinal' | 'state' | 'total' | 'needed' | 'by' | 'isEntry'
 >;
 
 /** Fields of a submitted node that the identifier of its job needs. */
 export type SubmittedNode = Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>;
 
+const endingFields = { index: 1, label: 1, isFinal: 1, state: 1, 'subgraph.template': 1 } as const;
 const insertBatch = 1000;
 const namesPerRead = 1000;
 const submittedPage = 1000;
@@ -136,7 +148,7 @@ export class NodesRepository {
   /** A page of the nodes of a workflow, in order. @throws DomainError CURSOR_INVALID */
   page(
     workflowId: string,
-    { states, labels, names, minDepth, maxDepth }: NodeFilter,
+    { states, labels, names, namePrefix, minDepth, maxDepth }: NodeFilter,
     page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<NodeDocument>> {
     const filter = {
@@ -144,14 +156,14 @@ export class NodesRepository {
       _id: nodeRange(workflowId),
       ...(states ? { state: { $in: [...states] } } : {}),
       ...(labels ? { label: { $in: [...labels] } } : {}),
-      ...(names ? { name: { $in: [...names] } } : {}),
+      ...(names || namePrefix !== undefined ? { name: nameCondition(names, namePrefix) } : {}),
       ...(minDepth === undefined && maxDepth === undefined
         ? {}
         : { depth: { $gte: minDepth ?? 0, $lte: maxDepth ?? Number.MAX_SAFE_INTEGER } }),
     } as Filter<NodeDocument>;
     const order = [{ field: '_id', direction: 1 }] as const;
     // Otherwise an index on other fields may be used, for which all nodes are read and sorted.
-    const hint = states || labels || names ? {} : { hint: '_id_' };
+    const hint = states || labels || names || namePrefix !== undefined ? {} : { hint: '_id_' };
     return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...hint, ...page });
   }
 
@@ -160,14 +172,15 @@ export class NodesRepository {
     workflowId: string,
     states: readonly StoredNodeState[],
     limit: number,
-    { isFinal }: { readonly isFinal?: boolean } = {},
+    { isFinal, range }: { readonly isFinal?: boolean; readonly range?: NodeRange } = {},
   ): Promise<readonly EndingNode[]> {
     const filter = {
       workflowId,
       state: { $in: [...states] },
       ...(isFinal === undefined ? {} : { isFinal }),
+      ...(range ? { _id: nodeRange(workflowId, range.first, range.first + range.nodes) } : {}),
     };
-    const fields = { index: 1, label: 1, isFinal: 1, state: 1, outcome: 1 } as const;
+    const fields = { ...endingFields, outcome: 1 } as const;
     return this.#nodes
       .find(filter, { projection: fields, sort: { _id: 1 }, limit, hint: 'workflowId_state_idx' })
       .toArray();
@@ -178,13 +191,24 @@ export class NodesRepository {
     return this.#nodes.distinct('label', { workflowId, state: 'READY' });
   }
 
+  /** Submitted nodes at some positions that have jobs, in no order. */
+  submittedIn(workflowId: string, { first, nodes }: NodeRange): Promise<readonly NodeFacts[]> {
+    const filter = { _id: nodeRange(workflowId, first, first + nodes), subgraph: { $exists: false } };
+    return this.#nodes
+      .find(
+        { workflowId, state: 'SUBMITTED', ...filter },
+        { projection: nodeFields, hint: 'workflowId_state_idx' },
+      )
+      .toArray();
+  }
+
   /** READY nodes of one label, in order, at most `limit`. */
   async ready(
     workflowId: string,
     { label, isFinal }: { readonly label: string; readonly isFinal: boolean },
     limit: number,
   ): Promise<readonly EndingNode[]> {
-    const fields = { index: 1, label: 1, isFinal: 1, state: 1 } as const;
+    const fields = endingFields;
     return this.#nodes
       .find(
         { workflowId, state: 'READY', label, isFinal },
@@ -193,9 +217,12 @@ export class NodesRepository {
       .toArray();
   }
 
-  /** Submitted nodes in pages, in order, with what the identifiers of their jobs need. */
+  /** Submitted nodes with jobs in pages, in order, with what the identifiers of their jobs need. */
   async *submitted(workflowId: string, withFinal: boolean): AsyncGenerator<readonly SubmittedNode[], void> {
-    const filter = { workflowId, state: 'SUBMITTED', ...(withFinal ? {} : { isFinal: false }) } as const;
+    const filter = {
+      ...({ workflowId, state: 'SUBMITTED', subgraph: { $exists: false } } as const),
+      ...(withFinal ? {} : { isFinal: false }),
+    };
     const projection = { index: 1, run: 1, submittedAt: 1 } as const;
     const order = { sort: { _id: 1 }, limit: submittedPage, hint: 'workflowId_state_idx' } as const;
     let page: readonly SubmittedNode[];
@@ -226,7 +253,8 @@ export class NodesRepository {
 
   /** All nodes of a workflow, in order, with what a reset needs. */
   async *graph(workflowId: string): AsyncGenerator<GraphNode> {
-    const projection = { index: 1, label: 1, isFinal: 1, state: 1, total: 1, needed: 1, by: 1 } as const;
+    const numbers = { state: 1, total: 1, needed: 1, by: 1, isEntry: 1 } as const;
+    const projection = { index: 1, label: 1, isFinal: 1, ...numbers } as const;
     yield* this.#nodes.find(
       { _id: nodeRange(workflowId) },
       { projection, sort: { _id: 1 }, batchSize: 5000 },
@@ -237,4 +265,11 @@ export class NodesRepository {
   async drop(workflowId: string): Promise<void> {
     await this.#nodes.deleteMany({ workflowId });
   }
+}
+
+function nameCondition(names: readonly string[] | undefined, prefix: string | undefined): Filter<string> {
+  return {
+    ...(names ? { $in: [...names] } : {}),
+    ...(prefix === undefined ? {} : { $gte: prefix, $lt: `${prefix}\u{10ffff}` }),
+  };
 }

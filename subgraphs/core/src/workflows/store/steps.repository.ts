@@ -95,6 +95,29 @@ export class StepsRepository {
     );
   }
 
+  /** Begins with an iteration of a sub-graph: its first nodes count that. */
+  async enter(
+    target: StepTarget,
+    { first, nodes }: { readonly first: number; readonly nodes: number },
+  ): Promise<void> {
+    const { workflowId, step } = target;
+    await this.#nodes.updateMany(
+      { _id: nodeRange(workflowId, first, first + nodes), isEntry: true, step: { $lt: step } },
+      adding(target, { met: 1, lost: 0 }),
+      majority,
+    );
+  }
+
+  /** Lets nodes run that have no job: their sub-graphs begin, or go on. */
+  async open(target: StepTarget, nodes: readonly number[]): Promise<void> {
+    const update = [
+      ...changing(target, { state: 'SUBMITTED' }),
+      { $unset: ['endedAt', 'outcome', 'reason', 'by'] },
+    ];
+    for (const page of pagesOf(nodes))
+      await this.#nodes.updateMany(unchanged(target, page), update, majority);
+  }
+
   /** Submits nodes; their jobs are created afterwards. */
   async submit(target: StepTarget, nodes: readonly number[]): Promise<void> {
     const update = changing(target, { state: 'SUBMITTED', submittedAt: target.at });

@@ -66,6 +66,14 @@ export class WorkflowsRepository {
     return this.#workflows.findOne({ _id: id }, { projection: { nodes: 1, additions: 1 } });
   }
 
+  /** Fields from which the progress of sub-graphs follows. */
+  scopes(
+    ids: readonly string[],
+  ): Promise<readonly Pick<WorkflowDocument, '_id' | 'templates' | 'additions'>[]> {
+    const projection = { templates: 1, additions: 1 } as const;
+    return this.#workflows.find({ _id: { $in: [...ids] } }, { projection }).toArray();
+  }
+
   findMany(ids: readonly string[]): Promise<readonly WorkflowDocument[]> {
     return this.#workflows.find({ _id: { $in: [...ids] } }, { projection: workflowFields }).toArray();
   }

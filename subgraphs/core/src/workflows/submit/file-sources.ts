@@ -1,11 +1,19 @@
 /** Outputs of the nodes of one call. */
 import type { FileSources } from './node-files.js';
 import { type GivenNodes, jobOf } from './workflow-input.js';
+import type { TemplateSpec } from './workflow-spec.types.js';
 
-/** Looks up what these nodes store. */
-export function sourcesIn(nodes: GivenNodes['nodes'], labels: GivenNodes['labels']): FileSources {
-  const outputsOf = (node: (typeof nodes)[number]): readonly string[] =>
-    jobOf(node, labels)?.payload.outputs ?? [];
+/** Looks up what these nodes store, those with sub-graphs by the outputs of their templates. */
+export function sourcesIn(
+  nodes: GivenNodes['nodes'],
+  labels: GivenNodes['labels'],
+  templates: readonly TemplateSpec[] = [],
+): FileSources {
+  const outputsOf = ({ subgraph, ...node }: (typeof nodes)[number]): readonly string[] => {
+    if (subgraph == null) return jobOf(node, labels)?.payload.outputs ?? [];
+    const outputs = templates.find(({ name }) => name === subgraph.template)?.outputs ?? [];
+    return outputs.map(({ output }) => output);
+  };
   let byLabel: Map<string, Set<string>> | undefined;
   const outputsByLabel = (): Map<string, Set<string>> => {
     const all = new Map<string, Set<string>>();

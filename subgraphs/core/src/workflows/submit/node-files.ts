@@ -1,8 +1,9 @@
 /** Outputs of nodes that jobs of other nodes read: their form, the edges that they imply, their sources. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
-import type { StoredNodeInput, StoredPayload } from '../../jobs/model/job.types.js';
+import type { StoredPayload } from '../../jobs/model/job.types.js';
 import { countsOf, leadsTo, nodesIn, type NodePlace } from '../model/node-rules.js';
+import type { StoredTemplateInput } from '../model/scopes.js';
 import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import type { GraphErrors } from './workflow-errors.js';
 import type { NodeInputSpec, NodeLabelSpec, NodeSpec } from './workflow-spec.types.js';
@@ -59,13 +60,19 @@ export function checkInputs(
   inputs: readonly NodeInputSpec[],
   path: InputPath,
   errors: InputErrors<JobValueErrorCode>,
+  isTemplate = false,
 ): void {
   const at = [...path, 'inputs'];
   errors.list(at, inputs, maxInputs);
-  inputs.slice(0, maxInputs).forEach(({ node, label, output, as }, position) => {
+  inputs.slice(0, maxInputs).forEach(({ node, label, input, isPrevious, output, as }, position) => {
     const own = [...at, position];
-    if ((node == null) === (label == null))
+    if (!isTemplate && input != null) errors.add([...own, 'input'], input, 'absent outside of templates');
+    else if (!isTemplate && isPrevious != null)
+      errors.add([...own, 'isPrevious'], isPrevious, 'absent outside of templates');
+    else if ([node, label, input].filter((source) => source != null).length !== 1)
       errors.add(own, { node, label }, 'either with `node` or with `label`');
+    if (isPrevious === true && node == null)
+      errors.add([...own, 'isPrevious'], isPrevious, 'absent, or with `node`');
     if (label != null) errors.form([...own, 'label'], label, labelName, 'the label of nodes');
     errors.fileName([...own, 'output'], output);
     if (as != null) errors.fileName([...own, 'as'], as);
@@ -74,15 +81,15 @@ export function checkInputs(
 }
 
 /** Name of the file of a node, or of the folder with the files of a label. */
-export function placeOfInput({ label, output, as }: NodeInputSpec): string {
-  return as ?? label ?? output;
+export function placeOfInput({ label, input, output, as }: NodeInputSpec): string {
+  return as ?? label ?? input ?? output;
 }
 
 /** Bytes of inputs as they are stored, about. */
 export function inputBytes(inputs: readonly NodeInputSpec[]): number {
   return inputs.reduce(
-    (sum, { node, label, output, as }) =>
-      sum + 40 + (node ?? label ?? '').length + output.length + (as?.length ?? 0),
+    (sum, { node, label, input, output, as }) =>
+      sum + 40 + (node ?? label ?? input ?? '').length + output.length + (as?.length ?? 0),
     0,
   );
 }
@@ -93,17 +100,23 @@ export function storedInputs(
   inputs: readonly NodeInputSpec[],
 ): Pick<StoredPayload, 'nodeInputs'> {
   if (inputs.length === 0) return {};
-  const files = inputs.map((input): StoredNodeInput => {
-    const { node, label, output, isOptional } = input;
+  return { nodeInputs: { workflowId, files: storedFiles(inputs) } };
+}
+
+/** Inputs as nodes of templates, and those with sub-graphs, have them. */
+export function storedFiles(inputs: readonly NodeInputSpec[]): readonly StoredTemplateInput[] {
+  return inputs.map((file) => {
+    const { node, label, input, output, isOptional, isPrevious } = file;
     return {
       ...(node == null ? {} : { node }),
       ...(label == null ? {} : { label }),
+      ...(input == null ? {} : { input }),
       output,
-      as: placeOfInput(input),
+      as: placeOfInput(file),
       ...(isOptional === true ? { isOptional } : {}),
+      ...(isPrevious === true ? { isPrevious } : {}),
     };
   });
-  return { nodeInputs: { workflowId, files } };
 }
 
 /** Nodes with the edges that their inputs imply: a node that reads from another depends on its success. */
@@ -112,7 +125,9 @@ export function withFileEdges(
   labels: ReadonlyMap<string, Pick<NodeLabelSpec, 'inputs'>>,
 ): readonly NodeSpec[] {
   return nodes.map((node) => {
-    const sources = new Set(inputsOf(node, labels).flatMap(({ node: source }) => source ?? []));
+    const sources = new Set(
+      inputsOf(node, labels).flatMap(({ node: source, isPrevious }) => (isPrevious ? [] : (source ?? []))),
+    );
     if (sources.size === 0) return node;
     for (const { node: parent } of node.dependsOn ?? []) sources.delete(parent);
     if (sources.size === 0) return node;

@@ -14,8 +14,11 @@ export type GraphErrorCode =
 export type WorkflowErrorCode =
   GraphErrorCode | JobValueErrorCode | 'NODE_NAME_TAKEN' | 'QUEUE_LIMIT_EXCEEDED';
 
-/** Error because of which nodes are refused. */
-export type WorkflowError = InputError<WorkflowErrorCode>;
+/** Code of an error because of which a workflow is refused. */
+export type SubmitErrorCode = WorkflowErrorCode | 'TEMPLATE_NOT_FOUND';
+
+/** Error because of which a workflow is refused. */
+export type WorkflowError = InputError<SubmitErrorCode>;
 
 /** Collects errors of a call, whose codes may be more than these. */
 type ErrorsOf<C extends string> = Omit<InputErrors<C>, 'all' | 'addAll'> & {

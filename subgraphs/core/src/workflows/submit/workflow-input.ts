@@ -8,6 +8,7 @@ import { defaultWalltimeSeconds } from '../../jobs/submit/normalise.js';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import { loopCondition } from '../model/loop-condition.js';
 import { checkInputs, inputBytes, inputsOf, placeOfInput } from './node-files.js';
 import type { WorkflowErrors } from './workflow-errors.js';
 import type { NodeInputSpec, NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
@@ -28,6 +29,8 @@ export const maxUnsealed = 100;
 export const maxNodeLabels = 500;
 /** Most edges between labels. */
 export const maxGroupEdges = 1000;
+/** Most iterations of the sub-graph of a node. */
+export const maxIterationsPerNode = 100;
 /** Most errors that a call returns. */
 export const maxErrors = 100;
 
@@ -111,6 +114,8 @@ export interface GivenNodes {
   readonly labels: ReadonlyMap<string, NodeLabelSpec>;
   /** True if the labels are those of an earlier call. */
   readonly areLabelsStored?: boolean;
+  /** Position of the first node of templates, which are behind the others; absent without templates. */
+  readonly templatesFrom?: number;
   /** Numbers of nodes that the call may have. */
   readonly counts: { readonly min: number; readonly max: number };
 }
@@ -120,7 +125,7 @@ export interface GivenNodes {
  * labels included
  */
 export async function checkNodes(
-  { nodes, labels, counts: { min, max } }: GivenNodes,
+  { nodes, labels, templatesFrom, counts: { min, max } }: GivenNodes,
   errors: WorkflowErrors,
   checks: RequirementChecks,
 ): Promise<number> {
@@ -134,7 +139,12 @@ export async function checkNodes(
     if (position % nodesPerTurn === nodesPerTurn - 1) await turn();
     if (errors.all.length >= maxErrors) break;
     const own = new InputErrors<JobValueErrorCode>();
-    checkNode(node, position, labels, own, checks);
+    const kind = {
+      isTemplate: position >= (templatesFrom ?? Infinity),
+      hasTemplates: templatesFrom !== undefined,
+    };
+    if (node.subgraph != null) checkUnit(node, position, own, kind);
+    else checkNode(node, position, { labels, ...kind }, own, checks);
     for (const { code, path, message } of own.all) errors.report(code, path, `${nodeText(node)}: ${message}`);
     bytes += payloadBytes(node.payload ?? emptyPayload);
     stored += payloadBytes(jobOf(node, labels)?.payload ?? emptyPayload);
@@ -151,17 +161,57 @@ export async function checkNodes(
   return stored;
 }
 
+interface NodeKinds {
+  /** True for nodes of templates. */
+  readonly isTemplate: boolean;
+  readonly hasTemplates: boolean;
+}
+
+/** Checks a node that stands for a sub-graph. */
+function checkUnit(
+  node: NodeSpec,
+  position: number,
+  errors: InputErrors<JobValueErrorCode>,
+  { isTemplate, hasTemplates }: NodeKinds,
+): void {
+  const path = ['nodes', position];
+  checkNodeName([...path, 'name'], node.name, errors);
+  if (node.label != null) checkLabelName([...path, 'label'], node.label, errors);
+  if (node.inputs) checkInputs(node.inputs, path, errors, isTemplate);
+  if (!hasTemplates)
+    errors.add(
+      [...path, 'subgraph'],
+      node.subgraph?.template,
+      'absent: only a workflow that `submitWorkflow` takes whole has templates',
+    );
+  const { payload, requirements, retry, maxAddedNodes, priority } = node;
+  for (const [field, value] of Object.entries({ payload, requirements, retry, maxAddedNodes, priority }))
+    if (value != null) errors.add([...path, field], 'given', 'absent for a node with a sub-graph');
+  if (node.isFinal === true) errors.add([...path, 'isFinal'], true, 'false for a node with a sub-graph');
+  const { maxIterations, until, resultNode } = node.subgraph ?? {};
+  const own = [...path, 'subgraph'];
+  errors.int([...own, 'maxIterations'], maxIterations, 1, maxIterationsPerNode);
+  if ((until != null || resultNode != null) && (maxIterations ?? 1) < 2)
+    errors.add(
+      [...own, 'maxIterations'],
+      maxIterations ?? 1,
+      `2 to ${maxIterationsPerNode} with a condition`,
+    );
+  const condition = until == null ? undefined : loopCondition(until);
+  if (condition && 'expected' in condition) errors.add([...own, 'until'], until, condition.expected);
+}
+
 function checkNode(
   node: NodeSpec,
   position: number,
-  labels: ReadonlyMap<string, NodeLabelSpec>,
+  { labels, isTemplate }: NodeKinds & { readonly labels: ReadonlyMap<string, NodeLabelSpec> },
   errors: InputErrors<JobValueErrorCode>,
   checks: RequirementChecks,
 ): void {
   const path = ['nodes', position];
   checkNodeName([...path, 'name'], node.name, errors);
   if (node.label != null) checkLabelName([...path, 'label'], node.label, errors);
-  if (node.inputs) checkInputs(node.inputs, path, errors);
+  if (node.inputs) checkInputs(node.inputs, path, errors, isTemplate);
   const job = jobOf(node, labels);
   errors.int([...path, 'maxAddedNodes'], node.maxAddedNodes, 1, maxNodes);
   if (node.maxAddedNodes != null && node.isFinal === true)
@@ -201,8 +251,9 @@ function checkJobNotice(
   if (notice) checkNotice(notice, [...path, 'payload', 'notice'], errors, walltimeSeconds);
 }
 
-/** The job of a node, with the values that it inherits from its label; undefined without a payload. */
+/** The job of a node, with the values that it inherits from its label; undefined without one. */
 export function jobOf(node: NodeSpec, labels: ReadonlyMap<string, NodeLabelSpec>): JobSpec | undefined {
+  if (node.subgraph != null) return undefined;
   const label = node.label == null ? undefined : labels.get(node.label);
   const payload = node.payload ?? label?.payload;
   if (!payload) return undefined;

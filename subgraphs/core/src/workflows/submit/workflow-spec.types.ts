@@ -17,6 +17,29 @@ export interface NodeInputSpec {
   readonly output: string;
   readonly as?: Maybe<string>;
   readonly isOptional?: Maybe<boolean>;
+  /** Name of an input of the sub-graph, instead of `node`; in templates only. */
+  readonly input?: Maybe<string>;
+  /** The node is that of the iteration before; in templates only. */
+  readonly isPrevious?: Maybe<boolean>;
+}
+
+/** Sub-graph that a node stands for. */
+export interface SubgraphSpec {
+  readonly template: string;
+  /** 1 by default. */
+  readonly maxIterations?: Maybe<number>;
+  /** Condition in CEL at which no further iteration follows. */
+  readonly until?: Maybe<string>;
+  /** Node of the template that the condition is about. */
+  readonly resultNode?: Maybe<string>;
+}
+
+/** Graph that nodes may stand for: nodes, or those of another workflow. */
+export interface TemplateSpec {
+  readonly name: string;
+  readonly nodes?: Maybe<readonly NodeSpec[]>;
+  readonly workflowId?: Maybe<string>;
+  readonly outputs?: Maybe<readonly { readonly node: string; readonly output: string }[]>;
 }
 
 /** Node. */
@@ -31,6 +54,8 @@ export interface NodeSpec {
   readonly requirements?: Maybe<RequirementsSpec>;
   readonly payload?: Maybe<PayloadSpec>;
   readonly inputs?: Maybe<readonly NodeInputSpec[]>;
+  /** Instead of a job. */
+  readonly subgraph?: Maybe<SubgraphSpec>;
   /** Most nodes that its job may add. */
   readonly maxAddedNodes?: Maybe<number>;
   readonly retry?: Maybe<RetrySpec>;
@@ -68,6 +93,7 @@ export interface WorkflowSpec {
   readonly nodeLabels?: Maybe<readonly NodeLabelSpec[]>;
   readonly nodes: readonly NodeSpec[];
   readonly groupEdges?: Maybe<readonly GroupEdgeSpec[]>;
+  readonly templates?: Maybe<readonly TemplateSpec[]>;
   /** False if parts follow; true by default. */
   readonly isSealed?: Maybe<boolean>;
 }

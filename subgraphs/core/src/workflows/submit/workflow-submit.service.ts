@@ -17,23 +17,27 @@ import type { PartStore } from '../parts/part-store.js';
 import { type PartPlan, planPart } from '../parts/part-input.js';
 import type { Journal } from '../run/journal.js';
 import { emptiedAgain, isAbandoned } from '../run/open-workflows.js';
+import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
+import type { StoredNesting } from '../model/scopes.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { planWorkflow, type WorkflowPlan } from './graph-input.js';
 import { checkGroupEdges } from './group-edges.js';
 import { checkFileNeeds, fileNeeds, withFileEdges } from './node-files.js';
+import { SubmittedTemplates, type SubmittedTemplatesOptions } from '../templates/submitted-templates.js';
+import type { PlannedTemplate } from '../templates/planned-template.js';
+import { TemplateWriter } from '../templates/template-writer.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions, type Owners } from './node-examiner.js';
 import { NodeWriter } from './node-writer.js';
 import { sourcesIn } from './file-sources.js';
 import { maxWarned, type NodeKind, placementWarnings, type PlacementSources } from './placement.js';
-import type { WorkflowError, WorkflowErrorCode } from './workflow-errors.js';
+import type { SubmitErrorCode, WorkflowError } from './workflow-errors.js';
 import {
   checkHead,
   type GivenNodes,
   jobOf,
   labelBytes,
-  maxErrors,
   maxNodesPerCall,
   maxUnsealed,
   sliceMs,
@@ -41,11 +45,13 @@ import {
 import type { WorkflowSpec } from './workflow-spec.types.js';
 
 /** Dependencies of {@link WorkflowSubmits}. */
-export interface WorkflowSubmitsOptions extends NodeExaminerOptions, PlacementSources {
+export interface WorkflowSubmitsOptions
+  extends NodeExaminerOptions, PlacementSources, SubmittedTemplatesOptions {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
   readonly parts: PartStore;
+  readonly templates: AddedNodesRepository;
   readonly journal: Journal;
   readonly classes: ClassesRepository;
   readonly submissions: SubmissionsRepository;
@@ -68,6 +74,10 @@ interface Examined extends ExaminedNodes {
   readonly given: GivenNodes;
   /** Bytes of the beginning that are deleted after the seal. */
   readonly pieceBytes: number;
+  readonly templates: ReadonlyMap<string, PlannedTemplate>;
+  readonly nesting?: StoredNesting | undefined;
+  /** Most nodes and bytes with those of its sub-graphs. */
+  readonly most: { readonly nodes: number; readonly bytes: number };
   /** Its whole graph, or what is known of a beginning. */
   readonly plan:
     | { readonly whole: WorkflowPlan; readonly part?: undefined }
@@ -79,11 +89,15 @@ export class WorkflowSubmits {
   readonly #options: WorkflowSubmitsOptions;
   readonly #examiner: NodeExaminer;
   readonly #writer: NodeWriter;
+  readonly #templates: SubmittedTemplates;
+  readonly #templateWriter: TemplateWriter;
 
   constructor(options: WorkflowSubmitsOptions) {
     this.#options = options;
     this.#examiner = new NodeExaminer(options);
     this.#writer = new NodeWriter(options);
+    this.#templates = new SubmittedTemplates(options);
+    this.#templateWriter = new TemplateWriter(options);
   }
 
   /**
@@ -133,9 +147,9 @@ export class WorkflowSubmits {
   /** Charges nodes, and what is stored for the seal. @throws DomainError LIMIT_EXCEEDED */
   async #charge(
     principal: Principal,
-    { experiment, nodes }: WorkflowSpec,
+    { experiment }: WorkflowSpec,
     { owner }: Owners,
-    { bytes, plan: { part }, pieceBytes }: Examined,
+    { most, plan: { part }, pieceBytes }: Examined,
   ): Promise<void> {
     const { workflows, quota } = this.#options;
     const open = part ? await workflows.unsealed({ experiment, owner }, maxUnsealed) : 0;
@@ -145,7 +159,7 @@ export class WorkflowSubmits {
       const expected = `fewer than ${maxUnsealed}`;
       throw new DomainError('LIMIT_EXCEEDED', text, { field: 'isSealed', value: open, expected });
     }
-    const usage = { jobs: nodes.length, bytes: bytes + pieceBytes };
+    const usage = { jobs: most.nodes, bytes: most.bytes + pieceBytes };
     await quota.charge(experiment, owner, usage, otherIdentities(principal, owner));
   }
 
@@ -154,17 +168,24 @@ export class WorkflowSubmits {
     owners: Owners,
     spec: WorkflowSpec,
   ): Promise<Examined | { readonly userErrors: readonly WorkflowError[] }> {
-    const errors = new InputErrors<WorkflowErrorCode>();
+    const errors = new InputErrors<SubmitErrorCode>();
     const isSealed = spec.isSealed !== false;
     const labels = new Map((spec.nodeLabels ?? []).map((label) => [label.label, label]));
     const counts = { min: isSealed ? 1 : 0, max: maxNodesPerCall };
     const nodes = withFileEdges(spec.nodes, labels);
     const given: GivenNodes = { nodes, labels, counts };
+    const all = isSealed ? this.#templates.withTemplates(given, spec.templates ?? [], errors) : given;
     const submitter = { principal, owners, experiment: spec.experiment };
-    const found = await this.#examiner.examine(submitter, given, errors, (checks) => {
+    const found = await this.#examiner.examine(submitter, all, errors, (checks) => {
       checkHead(spec, errors, checks);
+      if (!isSealed && spec.templates?.length)
+        errors.add(
+          ['templates'],
+          `${spec.templates.length} templates`,
+          'none in a workflow that is not sealed',
+        );
     });
-    if (!found) return { userErrors: errors.all.slice(0, maxErrors) };
+    if (!found) return { userErrors: this.#templates.placed(errors.all, spec) };
     const { experiment, classOf } = found;
     const share = spec.share == null ? experiment.shares[0] : shareOf(spec.share, experiment);
     if (share === undefined || !experiment.shares.includes(share))
@@ -176,22 +197,47 @@ export class WorkflowSubmits {
       );
     const groupEdges = spec.groupEdges ?? [];
     const slices = new TimeSlices(this.#options.clock, sliceMs);
-    const whole = isSealed ? await planWorkflow(nodes, { labels, groupEdges }, errors, slices) : undefined;
-    if (whole) await checkFileNeeds(fileNeeds(nodes, labels), whole, sourcesIn(nodes, labels), errors);
+    const templates = spec.templates ?? [];
+    const own = this.#templates.labelsOf(given, templates);
+    const whole = isSealed
+      ? await planWorkflow(nodes, { labels: own, groupEdges }, errors, slices)
+      : undefined;
+    const sources = sourcesIn(nodes, labels, templates);
+    if (whole) await checkFileNeeds(fileNeeds(nodes, labels), whole, sources, errors);
+    const owner = { ...owners, experiment: spec.experiment };
+    const nested = whole
+      ? await this.#templates.plan(
+          { principal, owner, given, whole, spec, bytes: found.bytes },
+          slices,
+          errors,
+        )
+      : undefined;
     if (!isSealed) await checkGroupEdges(groupEdges, errors, slices);
     const part = isSealed ? undefined : await planPart(given, groupEdges, errors, slices);
-    await this.#examiner.checkLimits(given, classOf, errors);
-    const plan = whole ? { whole } : part && { part };
+    await this.#examiner.checkLimits(all, classOf, errors);
+    const plan = whole ? nested && { whole: { ...whole, groups: nested.groups } } : part && { part };
     if (!plan || share === undefined || !errors.isEmpty)
-      return { userErrors: errors.all.slice(0, maxErrors) };
+      return { userErrors: this.#templates.placed(errors.all, spec) };
     const pieceBytes = part ? part.edgeBytes + labelBytes(labels.values()) : 0;
-    return { ...found, given, share, plan, pieceBytes };
+    const bytes = nested?.bytes ?? found.bytes;
+    const most = nested?.most ?? { nodes: nodes.length, bytes };
+    return {
+      ...found,
+      bytes,
+      given,
+      share,
+      plan,
+      pieceBytes,
+      most,
+      templates: nested?.planned ?? new Map(),
+      nesting: nested?.nesting,
+    };
   }
 
   async #write(
     owners: Owners,
     spec: WorkflowSpec,
-    { given, share, plan, bytes, pieceBytes, ...examined }: Examined,
+    { given, share, plan, bytes, pieceBytes, templates, nesting, ...examined }: Examined,
     { batchId: id, createdAt, digest }: Pick<SubmissionDocument, 'batchId' | 'createdAt' | 'digest'>,
   ): Promise<WorkflowDocument | null> {
     const { workflows, nodes, edges, parts, journal, clock } = this.#options;
@@ -219,6 +265,8 @@ export class WorkflowSubmits {
       groups: (whole ?? part).groups,
       groupEdges: whole?.groupEdges ?? [],
       ...(first ? { parts: [first], partCount: 0 } : {}),
+      ...(templates.size > 0 ? { templates: [...templates.values()].map(({ stored }) => stored) } : {}),
+      ...(templates.size > 0 && nesting ? { nesting } : {}),
       step: 0,
     };
     await workflows.insert(workflow);
@@ -227,8 +275,10 @@ export class WorkflowSubmits {
       await parts.write(workflow, 0, { given, plan: part, examined, head: { groupEdges: groupEdges ?? [] } });
       return parts.stored(id, 0);
     }
+    const values = { labels: given.labels, examined, planned: templates };
+    await this.#templateWriter.write(workflow, values, createdAt);
     await this.#writer.write(workflow, {
-      ...{ ...given, first: 0, planned: whole.nodes, examined, at: createdAt },
+      ...{ ...given, first: 0, planned: whole.nodes, examined, templates, at: createdAt },
     });
     await edges.insert(id, blocksOf(whole.edges), createdAt);
     const stored = await nodes.count(id);

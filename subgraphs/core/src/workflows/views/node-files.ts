@@ -7,11 +7,13 @@ import type { NodeFacts } from '../model/node.document.js';
 import { nodeJobIds } from '../run/node-jobs.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { maxNesting } from '../model/scopes.js';
+import { type ScopedWorkflow, storingNode } from './subgraph-view.js';
 import type { PageSpec } from './workflows.service.js';
 
 /** Dependencies of {@link NodeFiles}. */
 export interface NodeFilesOptions {
-  readonly workflows: Pick<WorkflowsRepository, 'findMany'>;
+  readonly workflows: Pick<WorkflowsRepository, 'findMany' | 'scopes'>;
   readonly nodes: Pick<NodesRepository, 'named' | 'labelled'>;
   readonly jobs: Pick<JobsRepository, 'find'>;
 }
@@ -99,6 +101,25 @@ export class NodeFiles {
         const some = { from: skip, count: Math.min(count, to - first) - skip };
         for (const node of await nodes.labelled(workflowId, input.label, some)) sources.push({ input, node });
       }
+    return this.#storing(workflowId, sources);
+  }
+
+  /** Instead of nodes with sub-graphs, the nodes in these that store the outputs. */
+  async #storing(workflowId: string, all: readonly Source[]): Promise<readonly Source[]> {
+    let sources = all;
+    let workflow: ScopedWorkflow | undefined;
+    for (let depth = 0; depth < maxNesting && sources.some(({ node }) => node?.subgraph); depth += 1) {
+      workflow ??= (await this.#options.workflows.scopes([workflowId]))[0] ?? { _id: workflowId };
+      const { nodes } = this.#options;
+      const inner = new Map<Source, string | undefined>();
+      for (const source of sources)
+        if (source.node?.subgraph) inner.set(source, storingNode(source.node, source.input.output, workflow));
+      const names = [...new Set([...inner.values()].flatMap((name) => name ?? []))];
+      const found = new Map((await nodes.named(workflowId, names)).map((node) => [node.name, node]));
+      sources = sources.map((source) =>
+        inner.has(source) ? { ...source, node: found.get(inner.get(source) ?? '') } : source,
+      );
+    }
     return sources;
   }
 

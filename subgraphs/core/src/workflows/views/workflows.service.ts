@@ -21,6 +21,7 @@ import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowFilter, WorkflowsRepository } from '../store/workflows.repository.js';
 import { KeptViews } from './kept-views.js';
+import type { ScopedWorkflow } from './subgraph-view.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -38,6 +39,7 @@ export interface NodeFilterSpec {
   readonly states?: Maybe<readonly NodeState[]>;
   readonly labels?: Maybe<readonly string[]>;
   readonly names?: Maybe<readonly string[]>;
+  readonly namePrefix?: Maybe<string>;
   readonly minDepth?: Maybe<number>;
   readonly maxDepth?: Maybe<number>;
 }
@@ -88,6 +90,12 @@ export class Workflows {
     return ids.map((id) => visible.get(id) ?? null);
   }
 
+  /** Fields from which the progress of sub-graphs follows, in the same order; null for unknown workflows. */
+  async scopes(ids: readonly string[]): Promise<readonly (ScopedWorkflow | null)[]> {
+    const found = new Map((await this.#options.workflows.scopes(ids)).map((one) => [one._id, one]));
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
   /** A page of workflows that the principal may see, the newest first. */
   page(
     principal: Principal,
@@ -119,7 +127,7 @@ export class Workflows {
     filter: NodeFilterSpec | null | undefined,
     { first, after }: PageSpec,
   ): Promise<KeysetPage<NodeDocument>> {
-    const { states, labels, names, minDepth, maxDepth } = filter ?? {};
+    const { states, labels, names, namePrefix, minDepth, maxDepth } = filter ?? {};
     checkFilter({ states, labels, names });
     checkDepth('minDepth', minDepth);
     checkDepth('maxDepth', maxDepth);
@@ -129,6 +137,7 @@ export class Workflows {
         ...(states ? { states: storedStatesOf(states) } : {}),
         ...(labels ? { labels } : {}),
         ...(names ? { names } : {}),
+        ...(namePrefix == null || namePrefix === '' ? {} : { namePrefix }),
         minDepth: minDepth ?? undefined,
         maxDepth: maxDepth ?? undefined,
       },

@@ -1,0 +1,44 @@
+/** For tests: commands to workflows, by a process without background work. */
+import { systemClock } from '@rhizome/clock';
+import type { TestDatabase } from '@rhizome/testkit';
+import { jobStores } from '../../src/composition/job-stores.repository.js';
+import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
+import { WorkflowCommands } from '../../src/workflows/control/workflow-commands.service.js';
+import { WorkflowRetries } from '../../src/workflows/control/workflow-retries.service.js';
+import { Journal } from '../../src/workflows/run/journal.js';
+import type { NodeStops } from '../../src/workflows/run/node-stops.js';
+import { StepWriter } from '../../src/workflows/run/step-writer.js';
+import { noQueues } from './workflow-submits.fixture.js';
+
+/** Commands, and the names of the nodes whose jobs they cancel. */
+export interface CommandProcess {
+  readonly commands: WorkflowCommands;
+  readonly retries: WorkflowRetries;
+  readonly stopped: readonly string[];
+}
+
+/** A process that receives commands. It only notes which jobs it would cancel. */
+export function commandProcess(db: TestDatabase): CommandProcess {
+  const stores = workflowStores(db);
+  const { workflows, nodes, nodeJobs } = stores;
+  const clock = systemClock;
+  const writer = new StepWriter({ ...stores, jobs: { insertNew: async () => undefined }, clock });
+  const journal = new Journal({ workflows, writer, clock });
+  const stopped: string[] = [];
+  const stops: Pick<NodeStops, 'ofNodes' | 'ofCancelled'> = {
+    ofCancelled: async () => undefined,
+    ofNodes: async (_workflow, found) => {
+      stopped.push(...found.filter(({ submittedAt }) => submittedAt).map(({ name }) => name));
+    },
+  };
+  const { classes } = jobStores(db);
+  const own = { workflows, nodes, journal, access: { allows: () => false }, clock };
+  return {
+    commands: new WorkflowCommands({ ...own, stops: stops as NodeStops }),
+    retries: new WorkflowRetries({
+      ...{ ...own, nodeJobs, writer, classes, queues: noQueues },
+      quota: { charge: async () => undefined },
+    }),
+    stopped,
+  };
+}
