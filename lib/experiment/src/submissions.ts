@@ -5,6 +5,7 @@ import {
   ensureCollections,
   type KeysetPage,
   type Migration,
+  recordDeclarations,
   runMigrations,
 } from '@rhizome/mongo';
 import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
@@ -12,6 +13,7 @@ import { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
 import { changesOf } from './changes/change-stream.repository.js';
 import { type JobPositionLoader, jobPositionLoader } from './details/job-details.js';
 import { KnownSubmissions } from './details/known-submissions.js';
+import { forgetPlaces } from './following/forget-places.repository.js';
 import { JobFollower } from './following/follower.js';
 import {
   type JobOutcome,
@@ -201,8 +203,10 @@ export async function prepareDatabase(
   migrations: readonly Migration[],
   own: readonly CollectionDefinition[],
 ): Promise<EnsureReport> {
-  await runMigrations(db, migrations, { log, clock });
-  return ensureCollections(db, collectionsOf(own), { log });
+  await runMigrations(db, migrations, { log, clock, afterRestore: forgetPlaces });
+  const report = await ensureCollections(db, collectionsOf(own), { log });
+  await recordDeclarations(db, collectionsOf(own), migrations);
+  return report;
 }
 
 /**

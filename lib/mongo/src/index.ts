@@ -29,6 +29,15 @@ export {
   type EnsureOptions,
   type EnsureReport,
 } from './store/ensure-collections.js';
+export {
+  type DeclaredCollection,
+  type Declarations,
+  declarationsCollection,
+  readDeclarations,
+  recordDeclarations,
+} from './store/declarations.js';
+export { findDrift } from './store/find-drift.js';
+export { type RestoreMark, restoreMarkCollection, restoreMarks } from './store/restore-mark.js';
 export { runMigrations, type Migration, type MigrationOptions } from './store/migrations.js';
 export {
   isOverTime,

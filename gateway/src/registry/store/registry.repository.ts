@@ -1,10 +1,12 @@
 /** Access to the collections of the schema registry. */
 import {
   collection,
+  type DeclaredCollection,
   ensureCollections,
   isDuplicateKey,
   type KeysetPage,
   keysetPage,
+  recordDeclarations,
   watchCollections,
 } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
@@ -51,6 +53,7 @@ export class RegistryRepository {
   /** Creates collections and indexes. */
   async ensure(log: Logger): Promise<void> {
     await Promise.all(all.map((one) => ensureCollections(this.#db, [one], { log })));
+    await recordDeclarations(this.#db, all as unknown as readonly DeclaredCollection[]);
   }
 
   subgraphs(): Promise<SubgraphDocument[]> {

@@ -1,5 +1,11 @@
 /** Access to the collection of audit entries. */
-import { collection, ensureCollections, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import {
+  collection,
+  ensureCollections,
+  type KeysetPage,
+  keysetPage,
+  recordDeclarations,
+} from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Collection, Db, Filter } from 'mongodb';
 import type { AuditKind, AuditOutcome, AuditResult } from '../chain/entry.js';
@@ -54,6 +60,7 @@ export class AuditRepository {
   /** Creates the collection and its indexes. */
   async ensure(log: Logger): Promise<void> {
     await ensureCollections(this.#db, [auditEntriesCollection], { log });
+    await recordDeclarations(this.#db, [auditEntriesCollection]);
   }
 
   /**

@@ -80,6 +80,12 @@ export const serviceCodes = {
     'Migration {value} failed',
     'A migration of the database failed and was not recorded. Fix the cause and start again.',
   ),
+  RESTORE_UNFINISHED: entry(
+    500,
+    'never',
+    'Database {value} is not completely restored',
+    'The database is being restored from a backup, or the restore ended early. Run `rhizome admin restore` again until it is complete, then start the service.',
+  ),
   COLLECTION_DRIFT: entry(
     500,
     'never',

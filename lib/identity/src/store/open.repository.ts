@@ -1,5 +1,5 @@
 /** Opens the database of identities. */
-import { connectMongo, ensureCollections } from '@rhizome/mongo';
+import { connectMongo, type DeclaredCollection, ensureCollections, recordDeclarations } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
 import { elevationsCollection } from '../elevations/elevation.document.js';
@@ -75,6 +75,7 @@ const all = [
 /** The repositories of a database, which is made ready for them. */
 export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 'close'>> {
   await Promise.all(all.map((one) => ensureCollections(db, [one], { log })));
+  await recordDeclarations(db, all as unknown as readonly DeclaredCollection[]);
   return {
     issuers: new IssuersRepository(db),
     principals: new PrincipalsRepository(db),

@@ -2,6 +2,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { MongoServerError, type Db, type Document, type IndexDescriptionInfo } from 'mongodb';
 import type { CollectionDefinition, IndexDefinition } from './collection.js';
+import { completeRestore, restoreMarkCollection } from './restore-mark.js';
 
 /** One difference between the database and the declarations. */
 export interface Drift {
@@ -45,6 +46,7 @@ type Report = { created: string[]; updated: string[]; indexed: string[]; drift: 
  * start at once. A validator of an older version is replaced. Anything else that differs is drift: reported,
  * and mended with `repair` only (undeclared indexes never: somebody made them on purpose). A new collection
  * costs two commands, one that is as declared costs one; collections are worked on at the same time.
+ * @throws DomainError RESTORE_UNFINISHED while the database is being restored
  */
 export async function ensureCollections(
   db: Db,
@@ -71,7 +73,10 @@ export async function ensureCollections(
 
 /** Options of the collections that exist, by name. */
 async function storedOptions(db: Db, names: readonly string[]): Promise<ReadonlyMap<string, Document>> {
-  const found = await db.listCollections({ name: { $in: names } }, { nameOnly: false }).toArray();
+  // The mark of a restore is listed with them, so that it costs no command of its own.
+  const listed = { name: { $in: [...names, restoreMarkCollection] } };
+  const found = await db.listCollections(listed, { nameOnly: false }).toArray();
+  if (found.some(({ name }) => name === restoreMarkCollection)) await completeRestore(db);
   return new Map(found.map((info) => [info.name, (info as { options?: Document }).options ?? {}]));
 }
 
@@ -105,11 +110,7 @@ async function ensureValidator(
   report: Report,
 ): Promise<boolean> {
   const { name, schemaVersion, validator } = definition;
-  const strict = {
-    validator: { $jsonSchema: validator },
-    validationLevel: 'strict',
-    validationAction: 'error',
-  } as const;
+  const strict = strictRules(validator);
   if (listed === undefined && (await createIfAbsent(db, name, strict))) {
     report.created.push(name);
     return true;
@@ -138,6 +139,15 @@ async function ensureValidator(
     report.updated.push(name);
   }
   return false;
+}
+
+/** Options of a collection whose validator refuses what it does not permit. */
+export function strictRules(validator: Document) {
+  return {
+    validator: { $jsonSchema: validator },
+    validationLevel: 'strict',
+    validationAction: 'error',
+  } as const;
 }
 
 async function createIfAbsent(db: Db, name: string, options: Document): Promise<boolean> {
@@ -239,7 +249,7 @@ const indexOptions = [
  * Keys in their order, options in ours. The server spells a collation out, so only its locale and strength
  * count.
  */
-function canonicalIndex(index: Partial<IndexDescriptionInfo> & { key?: unknown }): string {
+export function canonicalIndex(index: Partial<IndexDescriptionInfo> & { key?: unknown }): string {
   const options = indexOptions.flatMap((option) => {
     const value: unknown = (index as Document)[option];
     if (value === undefined || value === false) return [];
@@ -251,7 +261,7 @@ function canonicalIndex(index: Partial<IndexDescriptionInfo> & { key?: unknown }
 }
 
 /** JSON with sorted keys: equal for values that differ in the order of their keys only. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' &&
     inner !== null &&

@@ -5,6 +5,7 @@ import type { Logger } from '@rhizome/log';
 import type { Collection, Db } from 'mongodb';
 import { systemClock, type Clock } from '@rhizome/clock';
 import { isDuplicateKey } from './duplicate-key.js';
+import { completeRestore, restoreMarks } from './restore-mark.js';
 
 /** One step forward; it may be run again after a crash and must then do what is left. */
 export interface Migration {
@@ -28,6 +29,11 @@ export interface MigrationOptions {
    * collections, migrations have nothing to change: all are recorded and none runs.
    */
   readonly isCreatedLatest?: boolean;
+  /**
+   * Called once for a database that was restored from a backup, before its migrations; again after a crash
+   * in it. Other processes wait meanwhile.
+   */
+  readonly afterRestore?: (db: Db) => Promise<void>;
   /** Maximum wait for the run of another process, in milliseconds; default 600,000. */
   readonly waitMs?: number;
 }
@@ -51,7 +57,8 @@ const lookAgainMs = 100;
  * Runs what is not yet recorded in the collection `migrations`, in order, each once, while holding the lock
  * document in `migrationLock`: of several processes that start at once one works and the others wait.
  * @returns the ids that this call ran; those that it only recorded are not among them
- * @throws DomainError MIGRATION_FAILED: the failed migration is not recorded, later ones are not tried.
+ * @throws DomainError MIGRATION_FAILED: the failed migration is not recorded, later ones are not tried;
+ *   RESTORE_UNFINISHED while the database is being restored
  */
 export async function runMigrations(
   db: Db,
@@ -60,9 +67,11 @@ export async function runMigrations(
 ): Promise<string[]> {
   checkOrder(migrations);
   const records = db.collection<MigrationRecord>('migrations');
-  if ((await pending(records, migrations)).length === 0) return [];
+  const [mark, unrecorded] = await Promise.all([completeRestore(db), pending(records, migrations)]);
+  if (mark === null && unrecorded.length === 0) return [];
   return withLock(db, options, async (signal) => {
     const done: string[] = [];
+    if (await completeRestore(db)) await settleRestore(db, options);
     const missing = await pending(records, migrations);
     // Another process has run or recorded them while this one waited for the lock.
     if (missing.length === 0) return done;
@@ -76,6 +85,13 @@ export async function runMigrations(
     }
     return done;
   });
+}
+
+/** Adapts restored documents, then removes the mark of the restore. */
+async function settleRestore(db: Db, { afterRestore, log }: MigrationOptions): Promise<void> {
+  await afterRestore?.(db);
+  await restoreMarks(db).drop();
+  log?.info({ database: db.databaseName }, 'restored database adopted');
 }
 
 function checkOrder(migrations: readonly Migration[]): void {
@@ -110,7 +126,7 @@ async function pending(
 
 /** True if the database has no collection but those of this module. */
 async function isEmpty(db: Db): Promise<boolean> {
-  const own = ['migrations', 'migrationLock'];
+  const own = ['migrations', 'migrationLock', 'declarations'];
   return (await db.listCollections({ name: { $nin: own } }, { nameOnly: true }).toArray()).length === 0;
 }
 

@@ -1,5 +1,6 @@
 /** Start and stop of a core process. */
-import { ensureCollections, runMigrations } from '@rhizome/mongo';
+import { ensureCollections, recordDeclarations, runMigrations } from '@rhizome/mongo';
+import { afterRestore } from './restore/after-restore.repository.js';
 import { coreCollections, coreMigrations } from './migrations.js';
 import type { CoreOptions } from './core-config.js';
 import type { Components } from './components.js';
@@ -45,8 +46,9 @@ export class Lifecycle {
       files,
       datasets,
     } = this.#components;
-    await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
+    await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true, afterRestore });
     await ensureCollections(db, coreCollections, { log });
+    await recordDeclarations(db, coreCollections, coreMigrations);
     await events.start();
     // Changes after this position of the stream are delivered, so values read now do not become stale.
     await directories.start();

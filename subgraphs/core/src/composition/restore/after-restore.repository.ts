@@ -1,0 +1,43 @@
+/** Adapts core's database to a restore from a backup, before core starts on it. */
+import { collection } from '@rhizome/mongo';
+import type { Db } from 'mongodb';
+import { countSnapshotsCollection } from '../../events/counts/count-snapshot.document.js';
+import { consumersCollection } from '../../jobs/transitions/consumer.document.js';
+import { fenceStep } from '../../scheduler/leader/broker-lease.repository.js';
+import { brokerLeaseCollection } from '../../workers/worker.document.js';
+
+/**
+ * Fences that core may allocate per second, on average. The first fence after a restore is the time of the
+ * restore in seconds by this number, so that it is higher than all fences allocated before it: also those
+ * that were allocated after the backup, or after an earlier restore of the same backup. They stay safe
+ * integers until the year 2106.
+ */
+const fencesPerSecond = 2 ** 21;
+
+const majority = { writeConcern: { w: 'majority' } } as const;
+
+/**
+ * Raises the fences, ends the term of the leader of the backup, and forgets positions in the event stream:
+ * the events between the backup and the restore are not those of the restored jobs. May be repeated.
+ */
+export async function afterRestore(db: Db): Promise<void> {
+  const lowest = { $multiply: [{ $ceil: { $divide: [{ $toLong: '$$NOW' }, 1000] } }, fencesPerSecond] };
+  const next = { $add: ['$nextFence', fenceStep] };
+  await collection(db, brokerLeaseCollection).updateOne(
+    { _id: 'broker' },
+    [
+      {
+        $set: {
+          nextFence: { $toDouble: { $max: [lowest, next] } },
+          epoch: { $add: ['$epoch', 1] },
+          holder: '',
+          url: '$$REMOVE',
+          expiresAt: new Date(0),
+        },
+      },
+    ],
+    majority,
+  );
+  await collection(db, consumersCollection).deleteMany({}, majority);
+  await collection(db, countSnapshotsCollection).deleteMany({}, majority);
+}
