@@ -203,6 +203,7 @@ export default tseslint.config(
     ),
   },
   { files: ['lib/mongo/**/*.ts', 'lib/testkit/**/*.ts'], rules: restrict() },
+  { files: ['lib/deployment/**/*.ts'], rules: restrict() },
   { files: ['lib/identity/**/*.{repository,document}.ts'], rules: restrict() },
   { files: ['lib/audit/**/*.{repository,document}.ts', 'lib/audit/**/*.test.ts'], rules: restrict() },
   { files: ['lib/agents/**/*.{repository,document}.ts', 'lib/agents/**/*.test.ts'], rules: restrict() },

@@ -39,6 +39,7 @@ function allowed({ folder, name }: WorkspacePackage): readonly string[] {
       '@rhizome/audit',
       '@rhizome/schema',
       '@rhizome/conformance',
+      '@rhizome/deployment',
       '@rhizome/workflow-import',
     ];
   if (folder.startsWith('clients/')) return clients;
@@ -145,8 +146,8 @@ describe('imports between packages', () => {
     expect(reaching).toEqual([]);
   });
 
-  it('uses mongodb only in lib/mongo, repositories, documents and composition', () => {
-    const places = /(^lib\/(mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
+  it('uses mongodb only in lib/mongo, lib/deployment, repositories, documents and composition', () => {
+    const places = /(^lib\/(deployment|mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
     const wrong = sources.filter(
       (path) =>
         !isTest(path) && !places.test(path) && importsOf(read(path)).some((s) => packageOf(s) === 'mongodb'),

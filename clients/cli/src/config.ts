@@ -36,6 +36,8 @@ const environment = z.object({
   token: z.string().min(1).optional(),
   tokenFile: z.string().min(1).optional(),
   configDir: z.string().min(1).optional(),
+  mongoUri: z.string().min(1).optional(),
+  mongoUriFile: z.string().min(1).optional(),
   insecureTransport: z.boolean().default(false).describe('permits an http: URL of another host'),
 });
 const playground = z.object({ url: z.url(), wsUrl: z.url().optional(), token: z.string().min(1) });
@@ -43,10 +45,47 @@ const noSignal: AbortSignal = new AbortController().signal;
 
 /**
  * Environment variables: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR,
- * RHIZOME_INSECURE_TRANSPORT.
+ * RHIZOME_INSECURE_TRANSPORT, RHIZOME_MONGO_URI, RHIZOME_MONGO_URI_FILE.
  */
 function readEnvironment(): z.infer<typeof environment> {
-  return loadConfig({ schema: environment, env: process.env, prefix, secrets: ['token'] });
+  return loadConfig({ schema: environment, env: process.env, prefix, secrets: ['token', 'mongoUri'] });
+}
+
+/** Flags of the commands that work on the databases themselves. */
+export interface StoreFlags {
+  readonly mongoUriFile?: string;
+}
+
+/**
+ * Connection string of MongoDB: from a file, RHIZOME_MONGO_URI, or the file that RHIZOME_MONGO_URI_FILE
+ * names. It is no flag, since other users of the host can read those.
+ * @throws CliError if there is none
+ */
+export function storeUri({ mongoUriFile }: StoreFlags, cwd: string): string {
+  const { mongoUri, mongoUriFile: named } = readEnvironment();
+  if (mongoUriFile === undefined && mongoUri !== undefined) return mongoUri;
+  const file = mongoUriFile ?? named;
+  if (file === undefined)
+    throw new CliError(
+      exitCodes.usage,
+      'No connection string of MongoDB found: set --mongo-uri-file, RHIZOME_MONGO_URI or RHIZOME_MONGO_URI_FILE',
+    );
+  const path = resolve(cwd, file);
+  const text = readText(path).trim();
+  if (/^mongodb(\+srv)?:\/\/\S+$/.test(text)) return text;
+  throw new CliError(
+    exitCodes.usage,
+    `${path} has no connection string; must be one line that begins with mongodb:// or mongodb+srv://`,
+  );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CliError(exitCodes.usage, `${path} cannot be read: ${code ?? message}`);
+  }
 }
 
 /** The file of the logins. */

@@ -4261,6 +4261,11 @@ export type CliRevokeJobAccessMutationVariables = Exact<{
 
 export type CliRevokeJobAccessMutation = { revokeJobAccess: { access: { id: string, experimentName: string, jobId: string | null, taskId: string | null, sharePath: string | null, groupId: string | null, level: JobAccessLevel, reason: string | null, expiresAt: string, owner: { subject: string } | null, grantee: { subject: string } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: RevokeJobAccessUserErrorCode }> } };
 
+export type CliTokenIssuersQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type CliTokenIssuersQuery = { tokenIssuers: Array<{ name: string, issuer: string, jwksUri: string | null, isEnabled: boolean }> | null };
+
 export type CliAuditEntriesQueryVariables = Exact<{
   filter?: AuditEntryFilter | null | undefined;
   first?: number | null | undefined;
@@ -6040,6 +6045,10 @@ export const CliRevokeJobAccessDocument = {"kind":"Document","definitions":[{"ki
 {"kind":"Field","name":{"kind":"Name","value":"level"}},
 {"kind":"Field","name":{"kind":"Name","value":"reason"}},
 {"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliRevokeJobAccessMutation, CliRevokeJobAccessMutationVariables>;
+export const CliTokenIssuersDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliTokenIssuers"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"tokenIssuers"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"issuer"}},
+{"kind":"Field","name":{"kind":"Name","value":"jwksUri"}},
+{"kind":"Field","name":{"kind":"Name","value":"isEnabled"}}]}}]}}]} as unknown as DocumentNode<CliTokenIssuersQuery, CliTokenIssuersQueryVariables>;
 export const CliAuditEntriesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliAuditEntries"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"AuditEntryFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"auditEntries"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type Api, apiOf } from '../system/api.js';
 import { experiment } from '../system/jobs.js';
-import { cli, submitArgs, submitted, system } from './stage.js';
+import { cli, folderElsewhere, submitArgs, submitted, system } from './stage.js';
 
 /** An agent that acts for the newcomer. */
 async function agentOfNewcomer(): Promise<Api> {
@@ -18,6 +18,28 @@ async function agentOfNewcomer(): Promise<Api> {
 }
 
 describe('the verbs of operators', () => {
+  it('checks the deployment, and backs up and restores a database under another name', async () => {
+    const store = ['--mongo-uri-file', join(system.data, 'mongo', 'uri')];
+    const checked = await cli.run(['admin', 'check', '--json', ...store]);
+    const { checks } = checked.json() as {
+      readonly checks: readonly { readonly part: string; readonly check: string; readonly state: string }[];
+    };
+    const parts = new Set(checks.map(({ part }) => part));
+    expect([...parts]).toEqual(expect.arrayContaining(['mongodb', 'core', 'gateway', 'identity', 'graph']));
+    // The disk is that of the machine.
+    expect(checks.filter(({ state, check }) => state === 'FAIL' && check !== 'disk')).toEqual([]);
+    const folder = join(await folderElsewhere(), 'backup');
+    const one = ['--database', 'gateway', ...store];
+    const saved = await cli.run(['admin', 'backup', folder, '--json', ...one]);
+    expect(saved).toMatchObject({ exitCode: 0 });
+    const refused = await cli.run(['admin', 'restore', folder, ...store]);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('is not empty') });
+    const restored = await cli.run(['admin', 'restore', folder, '--as', 'copy_', '--json', ...store]);
+    expect(restored.json()).toMatchObject({
+      databases: [{ name: 'gateway', target: 'copy_gateway', isReplaced: false }],
+    });
+  });
+
   /** A job that no worker of the playground can run. */
   const pendingJob = (...flags: string[]) => submitted('true', '--gpu', 'count=64', ...flags);
 

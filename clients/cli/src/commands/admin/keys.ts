@@ -29,6 +29,9 @@ export function addKeys(group: Command, world: World, finish: Finish): void {
   });
 }
 
+/** Names of the files. */
+export const keyNames = (): readonly string[] => keyFiles().map(({ name }) => name);
+
 /** Writes all files, or none. @throws CliError if one exists */
 async function makeKeys(into: string, output: Output): Promise<ExitCode> {
   const files = keyFiles();

@@ -1,0 +1,160 @@
+/**
+ * Restore of a backup. All databases carry a mark from the first write until all of them are complete, and
+ * services do not start on a database with a mark. A restore that ended early is continued by running it
+ * again.
+ */
+import { join } from 'node:path';
+import { restoreMarks } from '@rhizome/mongo';
+import { BSON, type Db, type Document, type IndexDescription, type MongoClient } from 'mongodb';
+import { DeploymentError } from '../deployment-error.js';
+import type { Progress } from './backup.js';
+import { digestOfFile, readDocuments } from './document-file.js';
+import { readManifest, type SavedCollection } from './manifest.js';
+import { planTargets, type RestoreSelection, type RestoreTarget } from './restore-target.js';
+
+/** Options of {@link restore}. */
+export interface RestoreOptions extends RestoreSelection {
+  readonly client: MongoClient;
+  /** Folder of the backup. */
+  readonly folder: string;
+  /** Only verifies the files and plans. */
+  readonly dryRun: boolean;
+  readonly now: Date;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A database that was restored, or would be. */
+export interface RestoredDatabase {
+  readonly name: string;
+  readonly target: string;
+  readonly collections: number;
+  readonly documents: number;
+  readonly isReplaced: boolean;
+  /** An earlier run of this restore had begun. */
+  readonly isContinued: boolean;
+}
+
+/** Documents, and bytes, that are inserted together. */
+const batch = { documents: 1000, bytes: 8 * 1024 * 1024 };
+const majority = { writeConcern: { w: 'majority' } } as const;
+/** Reads BSON so that it is written back unchanged: numbers keep their type. */
+const faithful = {
+  promoteValues: false,
+  promoteLongs: false,
+  promoteBuffers: false,
+  bsonRegExp: true,
+} as const;
+
+/**
+ * Restores the databases of a backup. All files are verified before the first write.
+ * @throws DeploymentError if a file is damaged, or a database may not be written
+ */
+export async function restore(options: RestoreOptions): Promise<readonly RestoredDatabase[]> {
+  const { client, folder, dryRun, signal } = options;
+  const backup = await readManifest(folder);
+  const targets = await planTargets(client, backup, options);
+  await verifyFiles(folder, targets, signal);
+  if (!dryRun) {
+    await begin(targets, backup.digest, options.now);
+    for (const target of targets) await restoreDatabase(options, target);
+    for (const { db } of targets)
+      await restoreMarks(db).updateOne({ _id: 'restore' }, { $set: { state: 'RESTORED' } }, majority);
+  }
+  return targets.map(({ saved, db, mark, isReplaced }) => ({
+    name: saved.name,
+    target: db.databaseName,
+    collections: saved.collections.length,
+    documents: saved.collections.reduce((sum, { documents }) => sum + documents, 0),
+    isReplaced,
+    isContinued: mark !== null,
+  }));
+}
+
+/** @throws DeploymentError if a file is missing or not the one that was written */
+async function verifyFiles(
+  folder: string,
+  targets: readonly RestoreTarget[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const { saved } of targets)
+    for (const { file, sha256 } of saved.collections) {
+      signal?.throwIfAborted();
+      const path = join(folder, file);
+      const found = await digestOfFile(path).catch((error: NodeJS.ErrnoException) => {
+        throw new DeploymentError(`${path} cannot be read: ${error.code ?? error.message}`);
+      });
+      if (found !== sha256)
+        throw new DeploymentError(`${path} is damaged: its SHA-256 is ${found}, must be ${sha256}`);
+    }
+}
+
+/** Marks all databases, before anything is written to one of them. */
+async function begin(targets: readonly RestoreTarget[], manifest: string, startedAt: Date): Promise<void> {
+  for (const { db, mark } of targets) {
+    if (mark) continue;
+    const fresh = { state: 'RUNNING', manifest, startedAt, done: [] } as const;
+    await restoreMarks(db).replaceOne({ _id: 'restore' }, fresh, { upsert: true, ...majority });
+  }
+}
+
+/** Drops all collections but the mark and those that are complete. */
+async function dropOthers(db: Db, done: ReadonlySet<string>): Promise<void> {
+  const mark = restoreMarks(db).collectionName;
+  for (const { name } of await db.listCollections({}, { nameOnly: true }).toArray())
+    if (name !== mark && !done.has(name) && !name.startsWith('system.')) await db.collection(name).drop();
+}
+
+async function restoreDatabase(options: RestoreOptions, { saved, db, mark }: RestoreTarget): Promise<void> {
+  const done = new Set(mark?.done);
+  await dropOthers(db, done);
+  for (const collection of saved.collections) {
+    if (done.has(collection.name)) continue;
+    options.signal?.throwIfAborted();
+    await restoreCollection(options, db, collection);
+    // The majority of this write covers the documents before it.
+    await restoreMarks(db).updateOne({ _id: 'restore' }, { $addToSet: { done: collection.name } }, majority);
+  }
+}
+
+async function restoreCollection(
+  { folder, onProgress, signal }: RestoreOptions,
+  db: Db,
+  { name, file, documents, options, indexes }: SavedCollection,
+): Promise<void> {
+  await db.createCollection(name, BSON.EJSON.deserialize(options) as Document);
+  const declared = indexes.map((index) => BSON.EJSON.deserialize(index) as unknown as IndexDescription);
+  if (declared.length > 0) await db.collection(name).createIndexes(declared);
+  let inserted = 0;
+  for await (const some of batches(readDocuments(join(folder, file)))) {
+    signal?.throwIfAborted();
+    await insert(db, name, some);
+    inserted += some.length;
+    onProgress?.({ database: db.databaseName, collection: name, documents: inserted });
+  }
+  if (inserted !== documents)
+    throw new DeploymentError(`${file} has ${inserted} documents, must have ${documents}`);
+}
+
+async function insert(db: Db, name: string, documents: readonly Buffer[]): Promise<void> {
+  const values = documents.map((one) => BSON.deserialize(one, faithful));
+  await db.collection(name).insertMany(values, {
+    ordered: false,
+    bypassDocumentValidation: true,
+    ignoreUndefined: false,
+    writeConcern: { w: 1 },
+  });
+}
+
+async function* batches(documents: AsyncIterable<Buffer>): AsyncGenerator<readonly Buffer[]> {
+  let some: Buffer[] = [];
+  let bytes = 0;
+  for await (const one of documents) {
+    some.push(one);
+    bytes += one.length;
+    if (some.length < batch.documents && bytes < batch.bytes) continue;
+    yield some;
+    [some, bytes] = [[], 0];
+  }
+  if (some.length > 0) yield some;
+}
