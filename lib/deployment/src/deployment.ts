@@ -9,6 +9,7 @@ import { databaseChecks } from './check/database-checks.js';
 import { keyChecks } from './check/key-checks.js';
 import { serverChecks } from './check/server-checks.js';
 import { userChecks } from './check/user-checks.js';
+import { initUsers, type InitOptions, type ServiceUser } from './users/init-users.js';
 
 const appName = 'rhizome-admin';
 const readRights =
@@ -52,6 +53,11 @@ export class Deployment {
     for (const name of databases)
       each.push(await runChecks(name, databaseChecks(client.db(name)), readRights));
     return [...server, ...users, ...each.flat()];
+  }
+
+  /** Makes the users of services, and the files with their connection strings. @see initUsers */
+  initUsers(options: Omit<InitOptions, 'client'>): Promise<readonly ServiceUser[]> {
+    return initUsers({ client: this.#client, ...options });
   }
 
   close(): Promise<void> {

@@ -12,4 +12,5 @@ export {
   warn,
 } from './check/check.types.js';
 export { checkKeys, type Deployment, openDeployment } from './deployment.js';
+export { type ServiceUser, type UserAction } from './users/init-users.js';
 export { DeploymentError } from './deployment-error.js';

@@ -1,11 +1,12 @@
 /** A core that starts on a restored backup. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@rhizome/clock';
 import { openDeployment } from '@rhizome/deployment';
-import { leftovers, type TestDatabase, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
+import { connectMongo } from '@rhizome/mongo';
+import { leftovers, ownMongod, type TestDatabase, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { Timestamp } from 'mongodb';
 import { acquireOne, register, startOne } from './support/access.fixture.js';
 import {
@@ -177,4 +178,25 @@ describe('a core on a restored backup', () => {
     const other = await register(core, 'north', 'fifth');
     expect((await acquireOne(core, 'north', other)).fence).toBeGreaterThan(fence);
   });
+});
+
+it('runs with the rights of the user that admin init makes', async () => {
+  const mongod = await ownMongod();
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-init-'));
+  leftovers.defer('the file of the user', () => rm(folder, { recursive: true, force: true }));
+  const deployment = await openDeployment(mongod.uri);
+  const options = { uri: mongod.uri, folder, services: { core: ['core'] } };
+  await deployment
+    .initUsers({ ...options, resetPasswords: false, dryRun: false })
+    .finally(() => deployment.close());
+  const uri = (await readFile(join(folder, 'core.uri'), 'utf8')).trim();
+  const client = await connectMongo({ uri, appName: 'test' });
+  leftovers.defer('the connection of the user', () => client.close());
+  const core = await startCore({ db: client.db('core') });
+  await seed(core, lastingLeases);
+  const [id] = await submit(core, 'with least rights');
+  const workerId = await register(core, 'north', 'first');
+  const given = await acquireOne(core, 'north', workerId);
+  expect(given.id).toBe(id);
+  await startOne(core, 'north', workerId, given);
 });

@@ -78,7 +78,7 @@ export async function createUsers<Name extends string>(
     const known = await knownRoles(client, names);
     await Promise.all(
       names.map(async (name) => {
-        const roles = rolesOn(databases[name]);
+        const roles = serviceRoles(databases[name]);
         const command = known.has(name) ? 'updateUser' : 'createUser';
         if (!key.isNew && known.get(name) === signature(roles)) return;
         const pwd = passwordOf(key, name);
@@ -95,13 +95,17 @@ export async function createUsers<Name extends string>(
   return Object.fromEntries(uris) as Readonly<Record<Name, string>>;
 }
 
-interface Role {
+/** A role of MongoDB, on one database. */
+export interface Role {
   readonly role: string;
   readonly db: string;
 }
 
-// A service creates its collections, and changes their validators and indexes.
-const rolesOn = (databases: readonly string[]): Role[] =>
+/**
+ * Roles of a service on its databases: it reads and writes documents, creates its collections, and changes
+ * their validators and indexes.
+ */
+export const serviceRoles = (databases: readonly string[]): Role[] =>
   databases.flatMap((db) => ['readWrite', 'dbAdmin'].map((role) => ({ role, db })));
 
 const signature = (roles: readonly Role[]): string =>

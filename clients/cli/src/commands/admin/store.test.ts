@@ -20,7 +20,7 @@ async function rhizome(...argv: string[]) {
 }
 
 describe('the connection string of MongoDB', () => {
-  it.each([['check'], ['backup'], ['restore']])('is required by admin %s', async (command) => {
+  it.each([['check'], ['backup'], ['restore'], ['init']])('is required by admin %s', async (command) => {
     const folder = command === 'check' ? [] : ['there'];
     const { exitCode, stderr } = await rhizome('admin', command, ...folder);
     expect(exitCode).toBe(exitCodes.usage);

@@ -12,19 +12,22 @@ export interface DatabaseFlags extends StoreFlags {
   readonly database: readonly string[];
 }
 
-/** Adds the flags. */
+/** Adds the flag that names the connection string. */
+export function withStoreFile(command: Command): Command {
+  return command.option(
+    '--mongo-uri-file <file>',
+    'file with the connection string of MongoDB; or set RHIZOME_MONGO_URI or RHIZOME_MONGO_URI_FILE',
+  );
+}
+
+/** Adds the flags of commands that work on several databases. */
 export function withStoreFlags(command: Command): Command {
-  return command
-    .option(
-      '--mongo-uri-file <file>',
-      'file with the connection string of MongoDB; or set RHIZOME_MONGO_URI or RHIZOME_MONGO_URI_FILE',
-    )
-    .option(
-      '--database <name>',
-      'only this database; may be repeated (default: all of the deployment)',
-      collect,
-      [],
-    );
+  return withStoreFile(command).option(
+    '--database <name>',
+    'only this database; may be repeated (default: all of the deployment)',
+    collect,
+    [],
+  );
 }
 
 /** Output of a command. */
