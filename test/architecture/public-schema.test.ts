@@ -135,6 +135,8 @@ describe('a field that refers to an object', () => {
   /** Keys without an object next to them. */
   const keysAlone: Readonly<Record<string, string>> = {
     'BulkRefusal.jobId': 'the job may not exist',
+    'DiagnosisHelp.jobIds': 'the jobs are evidence; who needs them reads them by id',
+    'DiagnosisTarget.queueName': 'evidence names objects of any kind by their keys',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
     'JobNodeFile.jobId': 'those who read the file need nothing else of the job',
     'JobPreemption.jobId': 'the owner of one job may not read the other',

@@ -2,6 +2,7 @@
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [
+  ['diagnosis'],
   ['events', 'files', 'hardware', 'pilots'],
   ['workers'],
   ['scheduler'],

@@ -6,6 +6,7 @@ import { addAudit } from './commands/audit.js';
 import { addAccess } from './commands/access.js';
 import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease } from './commands/bulk.js';
+import { addDiagnose } from './commands/diagnosis/diagnose.js';
 import { addErrors } from './commands/errors/errors.js';
 import { addQueues, addWorkers } from './commands/site/fleet.js';
 import { addGpus } from './commands/gpus.js';
@@ -130,6 +131,7 @@ function createProgram(world: World, finish: Finish): Command {
     addShares,
     addGpus,
     addWhy,
+    addDiagnose,
     addErrors,
     addSubgraphs,
     addSchema,

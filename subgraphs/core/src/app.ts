@@ -3,6 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import type { CoreMetrics } from './composition/core-metrics.js';
+import { diagnosisResolvers } from './diagnosis/graphql/resolvers.js';
 import { errorPolicies, errorResolvers } from './events/graphql/error-resolvers.js';
 import { workflowStreamPolicies, workflowStreamResolvers } from './events/graphql/workflow-resolvers.js';
 import { unitStreamPolicies, unitStreamResolvers } from './events/graphql/unit-resolvers.js';
@@ -121,6 +122,7 @@ export function buildCore(options: CoreOptions): Core {
       errorResolvers,
       jobResolvers,
       checkpointResolvers,
+      diagnosisResolvers,
       taskResolvers,
       scoutResolvers,
       taskChangeResolvers,

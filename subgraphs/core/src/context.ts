@@ -2,6 +2,7 @@
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
+import type { DiagnosesService } from './diagnosis/diagnoses.service.js';
 import type { AccessGrantsService } from './access/access-grants.service.js';
 import type { ErrorSummaries } from './events/failures/error-summary.service.js';
 import type { ConsentsService } from './consents/consents.service.js';
@@ -113,6 +114,8 @@ export interface CoreServices {
     jobs: readonly JobDocument[],
     caller: ExplanationCaller,
   ) => Promise<readonly (PendingFacts | null)[]>;
+  /** Explanations of states by their causes. */
+  readonly diagnoses: DiagnosesService;
   /** Explanations for requirements that no job has yet. */
   readonly explain: Explain;
 }

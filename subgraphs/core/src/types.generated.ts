@@ -8,6 +8,7 @@ import type { ChangeTaskPayloadMapper, TaskChangeMapper, TaskValueChangeMapper }
 import type { CompletedWorkUnitMapper, WorkPoolChangedMapper, WorkUnitCompletedMapper, WorkUnitCompletedEventMapper } from './events/graphql/units.mappers.js';
 import type { DatasetMapper, DatasetConnectionMapper, DatasetFileMapper, DatasetFileConnectionMapper, FileReplicaMapper, OutputDatasetMapper } from './datasets/graphql/schema.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
+import type { DiagnosisMapper, DiagnosisActionMapper, DiagnosisCauseMapper, DiagnosisEvidenceMapper, DiagnosisHelpMapper, DiagnosisTargetMapper } from './diagnosis/graphql/schema.mappers.js';
 import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
 import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, ScoutedAmountMapper, ScoutedShapeMapper, TaskScoutsMapper } from './tasks/graphql/scouts.mappers.js';
 import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
@@ -2113,6 +2114,223 @@ export type DeviceUseInput = {
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
 };
 
+/**
+ * Explanation of a state by facts that core has: causes with their evidence, changes that helped other jobs, and actions.
+ * The same facts always give the same explanation.
+ */
+export type Diagnosis = {
+  readonly __typename?: 'Diagnosis';
+  /** Actions that may help, the most promising first. None of them is taken by itself. */
+  readonly actions: ReadonlyArray<DiagnosisAction>;
+  /** Possible causes, the most likely first; empty if nothing is wrong. */
+  readonly causes: ReadonlyArray<DiagnosisCause>;
+  /**
+   * Changes after which other jobs finished that had failed in the same way: with the same code, and the same exit code
+   * where there is one. At most 200 of the jobs that failed so in the last 24 hours are looked at.
+   */
+  readonly helped: ReadonlyArray<DiagnosisHelp>;
+  /** Time since which the state or the problem exists; null if it is unknown. */
+  readonly since?: Maybe<Scalars['DateTime']['output']>;
+  /** One sentence for a person. */
+  readonly summary: Scalars['String']['output'];
+};
+
+/**
+ * Action that may help. `operation` and `variables` are those of a mutation of this schema, for a caller with the
+ * permission that it needs.
+ */
+export type DiagnosisAction = {
+  readonly __typename?: 'DiagnosisAction';
+  /** One sentence about what happens. */
+  readonly effect: Scalars['String']['output'];
+  /** True if another mutation restores the state before. */
+  readonly isUndoable: Scalars['Boolean']['output'];
+  /** Name of the mutation; null if a person must act outside of Rhizome. */
+  readonly operation?: Maybe<Scalars['String']['output']>;
+  /** Short title, such as `Retry with 4096 MiB of memory`. */
+  readonly title: Scalars['String']['output'];
+  /** Variables of the mutation: `input`. Null without `operation`. */
+  readonly variables?: Maybe<Scalars['JSON']['output']>;
+};
+
+/** Possible cause of a state. */
+export type DiagnosisCause = {
+  readonly __typename?: 'DiagnosisCause';
+  /**
+   * Degree of certainty, 0 to 1: 1 for what core measured or decided itself; for text in a log, the value of the pattern
+   * that it matches; for hosts and sites, it follows from `share`.
+   */
+  readonly confidence: Scalars['Float']['output'];
+  /** Evidence, the most specific first. */
+  readonly evidence: ReadonlyArray<DiagnosisEvidence>;
+  /** Kind of the cause. */
+  readonly kind: DiagnosisCauseKind;
+  /**
+   * Fraction of the failures with the same code in the last 24 hours that the cause explains; of a task, queue or site, of
+   * all its failures. Null if failures were not counted for it.
+   */
+  readonly share?: Maybe<Scalars['Float']['output']>;
+  /** One sentence for a person. */
+  readonly statement: Scalars['String']['output'];
+};
+
+/** Kind of a cause. */
+export type DiagnosisCauseKind =
+  /** The time between two attempts is not over. */
+  | 'BACKOFF'
+  /** A principal ended the job. */
+  | 'CANCELLED'
+  /** No worker has free capacity. */
+  | 'CAPACITY'
+  /** The system ended the job. */
+  | 'CLOSED'
+  /** A container could not be started. */
+  | 'CONTAINER'
+  /** A secret or a token was not available or not accepted. */
+  | 'CREDENTIAL'
+  /** A GPU or its driver. */
+  | 'DEVICE'
+  /** Scratch space or a storage was full. */
+  | 'DISK'
+  /** A downtime, or the state that an operator gave the queue. */
+  | 'DOWNTIME'
+  /** A principal or a rule holds the job. */
+  | 'HELD'
+  /** One host on which similar jobs fail. */
+  | 'HOST'
+  /** An input could not be read. */
+  | 'INPUT'
+  /** No licence was available. */
+  | 'LICENSE'
+  /** A limit of a share, an owner, a task or a queue is reached. */
+  | 'LIMIT'
+  /** More memory was used than requested, or than the host had. */
+  | 'MEMORY'
+  /** A connection failed. */
+  | 'NETWORK'
+  /** No worker meets all requirements. */
+  | 'NO_MATCH'
+  /** No worker takes jobs. */
+  | 'NO_WORKERS'
+  /** An output could not be stored. */
+  | 'OUTPUT'
+  /** A parent has not finished, or did not finish. */
+  | 'PARENTS'
+  /** A file or a device may not be accessed. */
+  | 'PERMISSION'
+  /** The program of the payload. */
+  | 'PROGRAM'
+  /** The payload reports no progress. */
+  | 'PROGRESS'
+  /** One site at which similar jobs fail. */
+  | 'SITE'
+  /** A program, library, module or container image is missing or does not fit the host. */
+  | 'SOFTWARE'
+  /** Its task is paused or being stopped. */
+  | 'TASK_SUSPENDED'
+  /** The facts show no cause. */
+  | 'UNKNOWN'
+  /** The payload ran, or will run, longer than requested. */
+  | 'WALLTIME'
+  /** A worker was lost, is out of contact, or ended. */
+  | 'WORKER';
+
+/** Kind of a change between a failed attempt and the next run: of a rule, of `retryJobs`, or of the place. */
+export type DiagnosisChange =
+  /** More scratch space. */
+  | 'MORE_DISK'
+  /** More memory. */
+  | 'MORE_MEMORY'
+  /** A longer walltime. */
+  | 'MORE_WALLTIME'
+  /** No change. */
+  | 'NONE'
+  /** Another host of the same site. */
+  | 'OTHER_HOST'
+  /** Another site. */
+  | 'OTHER_SITE';
+
+/** Evidence of a cause. */
+export type DiagnosisEvidence = {
+  readonly __typename?: 'DiagnosisEvidence';
+  /** Number of times that it was observed; null if it is not a count. */
+  readonly count?: Maybe<Scalars['Int']['output']>;
+  /** Kind of the evidence. */
+  readonly kind: DiagnosisEvidenceKind;
+  /** Time since which it holds; null if it is unknown. */
+  readonly since?: Maybe<Scalars['DateTime']['output']>;
+  /** Object that the evidence is about; null if it has none. */
+  readonly target?: Maybe<DiagnosisTarget>;
+  /** Text for a person; of LOG_LINES up to 20 lines of the log, as the payload wrote them. */
+  readonly text: Scalars['String']['output'];
+};
+
+/** Kind of evidence. */
+export type DiagnosisEvidenceKind =
+  /** A constraint of the job, with the workers that meet it. */
+  | 'CONSTRAINT'
+  /** A downtime. */
+  | 'DOWNTIME'
+  /** Error that the worker or core reported. */
+  | 'ERROR'
+  /** A host. */
+  | 'HOST'
+  /** Another job. */
+  | 'JOB'
+  /** Lines of the log of the latest attempt. */
+  | 'LOG_LINES'
+  /** Values that were measured. */
+  | 'METRICS'
+  /** Failures of other jobs with the same code. */
+  | 'PEERS'
+  /** A queue. */
+  | 'QUEUE'
+  /** Decision of a rule, or of the retry policy of the job. */
+  | 'RULE'
+  /** A change of state. */
+  | 'TRANSITION';
+
+/** Change after which other jobs finished that had failed in the same way. */
+export type DiagnosisHelp = {
+  readonly __typename?: 'DiagnosisHelp';
+  /** Kind of the change. */
+  readonly change: DiagnosisChange;
+  /** Number of them that finished. */
+  readonly finishedCount: Scalars['Int']['output'];
+  /** Such jobs that finished, at most 5. */
+  readonly jobIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** One sentence for a person. */
+  readonly statement: Scalars['String']['output'];
+  /** Number of jobs that ran again with this change. */
+  readonly triedCount: Scalars['Int']['output'];
+};
+
+/** Object that evidence is about. */
+export type DiagnosisTarget = {
+  readonly __typename?: 'DiagnosisTarget';
+  /** Identifier of a job or task; name of a queue, host or site; code of an error. */
+  readonly id: Scalars['ID']['output'];
+  /** Kind of the object. */
+  readonly kind: DiagnosisTargetKind;
+  /** Queue of a host; null for other objects. */
+  readonly queueName?: Maybe<Scalars['String']['output']>;
+};
+
+/** Kind of an object that evidence is about. */
+export type DiagnosisTargetKind =
+  /** Code of an error. */
+  | 'ERROR_CODE'
+  /** A host. */
+  | 'HOST'
+  /** A job. */
+  | 'JOB'
+  /** A queue. */
+  | 'QUEUE'
+  /** A site. */
+  | 'SITE'
+  /** A task. */
+  | 'TASK';
+
 /** A policy to disable. */
 export type DisablePolicyInput = {
   /** Scope of the policy. */
@@ -4091,6 +4309,11 @@ export type Job = Node & {
   readonly createdAt: Scalars['DateTime']['output'];
   /** The jobs that must have FINISHED before this one may start. */
   readonly dependsOn: ReadonlyArray<Job>;
+  /**
+   * Explanation of the state of the job, and of its failure if it has failed. At most 20 jobs of one operation have it; for
+   * further ones the field is null with an error.
+   */
+  readonly diagnosis?: Maybe<Diagnosis>;
   /** Error of the latest attempt; null if it has none. */
   readonly error?: Maybe<JobError>;
   /** Exit code of the payload in the latest attempt; null until an attempt has ended. */
@@ -4958,6 +5181,8 @@ export type JobPending = {
   readonly isPositionEstimated: Scalars['Boolean']['output'];
   /** True if the share is over its nominal quota and borrows. */
   readonly isShareBorrowing: Scalars['Boolean']['output'];
+  /** Kind of the main reason. */
+  readonly kind: PendingKind;
   /** Text of the constraint that fails first for the most workers; null if all workers fit. */
   readonly mostFailed?: Maybe<Scalars['String']['output']>;
   /** Number of ready jobs ahead of this one in its share; null if unknown. */
@@ -6378,6 +6603,31 @@ export type PendingConstraint = {
   /** Workers that meet this constraint and all before it. */
   readonly workersTogether: Scalars['Int']['output'];
 };
+
+/** Kind of the main reason for which a job waits. */
+export type PendingKind =
+  /** The time between two attempts is not over. */
+  | 'BACKOFF'
+  /** Workers could run it, but none has free capacity. */
+  | 'CAPACITY'
+  /** The worker that holds it is out of contact. */
+  | 'CONTACT_LOST'
+  /** A principal or a rule holds the job. */
+  | 'HELD'
+  /** A limit is reached: of its share, its owner, its task, or the queues. */
+  | 'LIMIT'
+  /** No worker meets all its requirements. */
+  | 'NO_MATCH'
+  /** No queue with a worker that takes jobs admits it. */
+  | 'NO_WORKERS'
+  /** A parent has not finished. */
+  | 'PARENTS'
+  /** A worker has free capacity for it. */
+  | 'READY'
+  /** Its task is paused. */
+  | 'TASK_PAUSED'
+  /** Its task is being stopped, which cancels the job. */
+  | 'TASK_STOPPING';
 
 /** One preference of a job. */
 export type PendingPreference = {
@@ -12540,6 +12790,16 @@ export type ResolversTypes = {
   DeviceHealth: ResolverTypeWrapper<'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'>;
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
+  Diagnosis: ResolverTypeWrapper<DiagnosisMapper>;
+  DiagnosisAction: ResolverTypeWrapper<DiagnosisActionMapper>;
+  DiagnosisCause: ResolverTypeWrapper<DiagnosisCauseMapper>;
+  DiagnosisCauseKind: ResolverTypeWrapper<'HELD' | 'PARENTS' | 'BACKOFF' | 'TASK_SUSPENDED' | 'LIMIT' | 'NO_WORKERS' | 'NO_MATCH' | 'CAPACITY' | 'DOWNTIME' | 'WORKER' | 'MEMORY' | 'WALLTIME' | 'DISK' | 'INPUT' | 'OUTPUT' | 'CREDENTIAL' | 'SOFTWARE' | 'CONTAINER' | 'PERMISSION' | 'NETWORK' | 'DEVICE' | 'LICENSE' | 'PROGRAM' | 'HOST' | 'SITE' | 'PROGRESS' | 'CANCELLED' | 'CLOSED' | 'UNKNOWN'>;
+  DiagnosisChange: ResolverTypeWrapper<'MORE_MEMORY' | 'MORE_WALLTIME' | 'MORE_DISK' | 'OTHER_SITE' | 'OTHER_HOST' | 'NONE'>;
+  DiagnosisEvidence: ResolverTypeWrapper<DiagnosisEvidenceMapper>;
+  DiagnosisEvidenceKind: ResolverTypeWrapper<'ERROR' | 'LOG_LINES' | 'PEERS' | 'HOST' | 'QUEUE' | 'DOWNTIME' | 'RULE' | 'METRICS' | 'CONSTRAINT' | 'JOB' | 'TRANSITION'>;
+  DiagnosisHelp: ResolverTypeWrapper<DiagnosisHelpMapper>;
+  DiagnosisTarget: ResolverTypeWrapper<DiagnosisTargetMapper>;
+  DiagnosisTargetKind: ResolverTypeWrapper<'JOB' | 'TASK' | 'QUEUE' | 'HOST' | 'SITE' | 'ERROR_CODE'>;
   DisablePolicyInput: DisablePolicyInput;
   DisablePolicyPayload: ResolverTypeWrapper<Omit<DisablePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversTypes['Policy']>, userErrors: ReadonlyArray<ResolversTypes['DisablePolicyUserError']> }>;
   DisablePolicyUserError: ResolverTypeWrapper<Omit<DisablePolicyUserError, 'code'> & { code: ResolversTypes['DisablePolicyUserErrorCode'] }>;
@@ -12725,7 +12985,7 @@ export type ResolversTypes = {
   JobOutputInput: JobOutputInput;
   JobPayload: ResolverTypeWrapper<JobPayloadMapper>;
   JobPayloadInput: JobPayloadInput;
-  JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
+  JobPending: ResolverTypeWrapper<Omit<JobPending, 'kind' | 'wait'> & { kind: ResolversTypes['PendingKind'], wait: ResolversTypes['WaitEstimate'] }>;
   JobPreemption: ResolverTypeWrapper<JobPreemption>;
   JobPreference: ResolverTypeWrapper<JobPreference>;
   JobPreferenceInput: JobPreferenceInput;
@@ -12784,6 +13044,7 @@ export type ResolversTypes = {
   PayloadExitInput: PayloadExitInput;
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
+  PendingKind: ResolverTypeWrapper<'HELD' | 'PARENTS' | 'BACKOFF' | 'TASK_PAUSED' | 'TASK_STOPPING' | 'LIMIT' | 'NO_WORKERS' | 'NO_MATCH' | 'CAPACITY' | 'READY' | 'CONTACT_LOST'>;
   PendingPreference: ResolverTypeWrapper<PendingPreference>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
   Pilot: ResolverTypeWrapper<PilotMapper>;
@@ -13288,6 +13549,12 @@ export type ResolversParentTypes = {
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
+  Diagnosis: DiagnosisMapper;
+  DiagnosisAction: DiagnosisActionMapper;
+  DiagnosisCause: DiagnosisCauseMapper;
+  DiagnosisEvidence: DiagnosisEvidenceMapper;
+  DiagnosisHelp: DiagnosisHelpMapper;
+  DiagnosisTarget: DiagnosisTargetMapper;
   DisablePolicyInput: DisablePolicyInput;
   DisablePolicyPayload: Omit<DisablePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversParentTypes['Policy']>, userErrors: ReadonlyArray<ResolversParentTypes['DisablePolicyUserError']> };
   DisablePolicyUserError: DisablePolicyUserError;
@@ -14462,6 +14729,60 @@ export type DeviceFactSourceResolvers<ContextType = Context, ParentType extends 
 
 export type DeviceHealthResolvers = EnumResolverSignature<{ HEALTHY?: any, UNHEALTHY?: any, UNKNOWN?: any }, ResolversTypes['DeviceHealth']>;
 
+export type DiagnosisResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Diagnosis'] = ResolversParentTypes['Diagnosis']> = {
+  actions?: Resolver<ReadonlyArray<ResolversTypes['DiagnosisAction']>, ParentType, ContextType>;
+  causes?: Resolver<ReadonlyArray<ResolversTypes['DiagnosisCause']>, ParentType, ContextType>;
+  helped?: Resolver<ReadonlyArray<ResolversTypes['DiagnosisHelp']>, ParentType, ContextType>;
+  since?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  summary?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DiagnosisActionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DiagnosisAction'] = ResolversParentTypes['DiagnosisAction']> = {
+  effect?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  isUndoable?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  operation?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  title?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  variables?: Resolver<Maybe<ResolversTypes['JSON']>, ParentType, ContextType>;
+};
+
+export type DiagnosisCauseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DiagnosisCause'] = ResolversParentTypes['DiagnosisCause']> = {
+  confidence?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  evidence?: Resolver<ReadonlyArray<ResolversTypes['DiagnosisEvidence']>, ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['DiagnosisCauseKind'], ParentType, ContextType>;
+  share?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  statement?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DiagnosisCauseKindResolvers = EnumResolverSignature<{ BACKOFF?: any, CANCELLED?: any, CAPACITY?: any, CLOSED?: any, CONTAINER?: any, CREDENTIAL?: any, DEVICE?: any, DISK?: any, DOWNTIME?: any, HELD?: any, HOST?: any, INPUT?: any, LICENSE?: any, LIMIT?: any, MEMORY?: any, NETWORK?: any, NO_MATCH?: any, NO_WORKERS?: any, OUTPUT?: any, PARENTS?: any, PERMISSION?: any, PROGRAM?: any, PROGRESS?: any, SITE?: any, SOFTWARE?: any, TASK_SUSPENDED?: any, UNKNOWN?: any, WALLTIME?: any, WORKER?: any }, ResolversTypes['DiagnosisCauseKind']>;
+
+export type DiagnosisChangeResolvers = EnumResolverSignature<{ MORE_DISK?: any, MORE_MEMORY?: any, MORE_WALLTIME?: any, NONE?: any, OTHER_HOST?: any, OTHER_SITE?: any }, ResolversTypes['DiagnosisChange']>;
+
+export type DiagnosisEvidenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DiagnosisEvidence'] = ResolversParentTypes['DiagnosisEvidence']> = {
+  count?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['DiagnosisEvidenceKind'], ParentType, ContextType>;
+  since?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  target?: Resolver<Maybe<ResolversTypes['DiagnosisTarget']>, ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DiagnosisEvidenceKindResolvers = EnumResolverSignature<{ CONSTRAINT?: any, DOWNTIME?: any, ERROR?: any, HOST?: any, JOB?: any, LOG_LINES?: any, METRICS?: any, PEERS?: any, QUEUE?: any, RULE?: any, TRANSITION?: any }, ResolversTypes['DiagnosisEvidenceKind']>;
+
+export type DiagnosisHelpResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DiagnosisHelp'] = ResolversParentTypes['DiagnosisHelp']> = {
+  change?: Resolver<ResolversTypes['DiagnosisChange'], ParentType, ContextType>;
+  finishedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  jobIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  statement?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  triedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type DiagnosisTargetResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DiagnosisTarget'] = ResolversParentTypes['DiagnosisTarget']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['DiagnosisTargetKind'], ParentType, ContextType>;
+  queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type DiagnosisTargetKindResolvers = EnumResolverSignature<{ ERROR_CODE?: any, HOST?: any, JOB?: any, QUEUE?: any, SITE?: any, TASK?: any }, ResolversTypes['DiagnosisTargetKind']>;
+
 export type DisablePolicyPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DisablePolicyPayload'] = ResolversParentTypes['DisablePolicyPayload']> = {
   policy?: Resolver<Maybe<ResolversTypes['Policy']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['DisablePolicyUserError']>, ParentType, ContextType>;
@@ -15140,6 +15461,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   continuity?: Resolver<ResolversTypes['JobContinuity'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   dependsOn?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
+  diagnosis?: Resolver<Maybe<ResolversTypes['Diagnosis']>, ParentType, ContextType>;
   error?: Resolver<Maybe<ResolversTypes['JobError']>, ParentType, ContextType>;
   exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
@@ -15425,6 +15747,7 @@ export type JobPendingResolvers<ContextType = Context, ParentType extends Resolv
   devicesConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   isPositionEstimated?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isShareBorrowing?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['PendingKind'], ParentType, ContextType>;
   mostFailed?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   position?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   preferences?: Resolver<ReadonlyArray<ResolversTypes['PendingPreference']>, ParentType, ContextType>;
@@ -15756,6 +16079,8 @@ export type PendingConstraintResolvers<ContextType = Context, ParentType extends
   workersThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersTogether?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
+
+export type PendingKindResolvers = EnumResolverSignature<{ BACKOFF?: any, CAPACITY?: any, CONTACT_LOST?: any, HELD?: any, LIMIT?: any, NO_MATCH?: any, NO_WORKERS?: any, PARENTS?: any, READY?: any, TASK_PAUSED?: any, TASK_STOPPING?: any }, ResolversTypes['PendingKind']>;
 
 export type PendingPreferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingPreference'] = ResolversParentTypes['PendingPreference']> = {
   expression?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -17683,6 +18008,16 @@ export type Resolvers<ContextType = Context> = {
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
+  Diagnosis?: DiagnosisResolvers<ContextType>;
+  DiagnosisAction?: DiagnosisActionResolvers<ContextType>;
+  DiagnosisCause?: DiagnosisCauseResolvers<ContextType>;
+  DiagnosisCauseKind?: DiagnosisCauseKindResolvers;
+  DiagnosisChange?: DiagnosisChangeResolvers;
+  DiagnosisEvidence?: DiagnosisEvidenceResolvers<ContextType>;
+  DiagnosisEvidenceKind?: DiagnosisEvidenceKindResolvers;
+  DiagnosisHelp?: DiagnosisHelpResolvers<ContextType>;
+  DiagnosisTarget?: DiagnosisTargetResolvers<ContextType>;
+  DiagnosisTargetKind?: DiagnosisTargetKindResolvers;
   DisablePolicyPayload?: DisablePolicyPayloadResolvers<ContextType>;
   DisablePolicyUserError?: DisablePolicyUserErrorResolvers<ContextType>;
   DisablePolicyUserErrorCode?: DisablePolicyUserErrorCodeResolvers;
@@ -17859,6 +18194,7 @@ export type Resolvers<ContextType = Context> = {
   PauseWorkflowUserErrorCode?: PauseWorkflowUserErrorCodeResolvers;
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
+  PendingKind?: PendingKindResolvers;
   PendingPreference?: PendingPreferenceResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
   Pilot?: PilotResolvers<ContextType>;

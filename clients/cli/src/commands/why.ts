@@ -1,11 +1,18 @@
-/** `rhizome why`: why a job waits, or the jobs of a task. */
+/** `rhizome why`: why a job waits or has failed, or why the jobs of a task wait. */
+import { failedJobStates } from '@rhizome/client/states';
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags/flags.js';
-import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operations.generated.js';
+import {
+  CliDiagnoseJobDocument,
+  CliWhyDocument,
+  type CliWhyQuery,
+  CliWhyTaskDocument,
+} from '../operations.generated.js';
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
+import { printDiagnosis } from './diagnosis/print-diagnosis.js';
 import { printPreferences } from '../flags/preference-flags.js';
 import { commandText } from './show.js';
 import { changeText } from './task/change-text.js';
@@ -14,7 +21,7 @@ import { changeText } from './task/change-text.js';
 export function addWhy(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('why')
-    .description('explain why a job waits, or the jobs of a task')
+    .description('explain why a job waits or has failed, or why the jobs of a task wait')
     .argument('<id>', 'id of a job or task');
   command.action((id: string) =>
     finish(
@@ -42,15 +49,24 @@ async function why({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliWhyDocument, { id });
   if (!job) throw new CliError(exitCodes.notFound, `Job "${id}" not found, or you may not see it.`);
   const placement = await placementOf(client, id);
-  if (output.json) printJson(output, { ...job, placement });
+  const diagnosis = failedStates.has(job.state) ? await diagnosisOf(client, id) : null;
+  if (output.json) printJson(output, { ...job, placement, diagnosis });
   else {
-    printJob(output, job);
+    printJob(output, job, diagnosis !== null);
+    if (diagnosis) printDiagnosis({ ...output, escapes: 'ALWAYS' }, diagnosis);
     printPlacement(output, placement);
   }
   return exitCodes.ok;
 }
 
-function printJob(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
+const failedStates: ReadonlySet<string> = new Set(failedJobStates);
+
+async function diagnosisOf(client: Session['client'], id: string) {
+  const { job } = await client.query(CliDiagnoseJobDocument, { id });
+  return job?.diagnosis ?? null;
+}
+
+function printJob(output: Output, job: NonNullable<CliWhyQuery['job']>, isDiagnosed: boolean): void {
   printLine(output, `${job.name} is ${job.state}.`);
   const waiting = job.dependsOn.filter(({ state }) => state !== 'FINISHED');
   if (waiting.length > 0) {
@@ -62,7 +78,7 @@ function printJob(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
   }
   printPreferences(output, job.requirements.preferences, job.attempts.slice(-1));
   if (job.pending) printPending(output, job.sharePath, job.pending);
-  else printLine(output, 'The job is no longer pending.');
+  else if (!isDiagnosed) printLine(output, 'The job is no longer pending.');
 }
 
 type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;

@@ -4,13 +4,14 @@ import type { CoreServices } from '../context.js';
 import { experimentFacts, queueDirectory } from './directory-adapters.js';
 import { deviceFleetOf } from './device-fleet.js';
 import { explainer } from '../scheduler/explain/dry-run.js';
+import { diagnosesOf } from './diagnoses/diagnoses.module.js';
 import { loggedFields, LogTails } from '../jobs/logs/log-tails.js';
 import type { Components } from './components.js';
 import { checkSelector } from './check-selector.js';
 
 /** Services of the components. */
-export function servicesOf(
-  {
+export function servicesOf(components: Components, clock: Clock): CoreServices {
+  const {
     events,
     directories,
     access,
@@ -28,9 +29,7 @@ export function servicesOf(
     files,
     pilots,
     datasets,
-  }: Components,
-  clock: Clock,
-): CoreServices {
+  } = components;
   const { experiments, shares, queues, downtimes, storages } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
@@ -77,6 +76,7 @@ export function servicesOf(
     pilots,
     datasets,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
+    diagnoses: diagnosesOf(components, clock),
     explain: explainer({
       experiment: (name) =>
         experimentFacts({ experiments, shares, storages, datasets: datasets.facts }, name),

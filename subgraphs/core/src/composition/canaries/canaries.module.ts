@@ -58,7 +58,10 @@ export function canariesModule(
     ...submitting(domain),
     jobs: (ids) => jobs.find(ids, resultFields),
   });
-  hostTests.useCanaries((host) => runner.onlyUntil(host));
+  hostTests.useCanaries({
+    onlyUntil: (host) => runner.onlyUntil(host),
+    hostProblem: (queue) => runner.hostProblem(queue),
+  });
   return {
     runner,
     health: async (ids) => {

@@ -25,7 +25,8 @@ const noValues = {
 };
 
 interface GroupResult extends FailureSums {
-  readonly _id: Partial<Omit<ErrorGroup, keyof FailureSums | 'lastAt' | 'jobs'>>;
+  readonly _id: Partial<Omit<ErrorGroup, keyof FailureSums | 'firstAt' | 'lastAt' | 'jobs'>>;
+  readonly firstAt: Date;
   readonly lastAt: Date;
   readonly jobs: readonly (readonly string[])[];
 }
@@ -124,7 +125,12 @@ function groupPipeline(question: ErrorQuestion, limit: number): Document[] {
   return [
     ...rowsOf(question),
     { $match: { 'rows.family': { $ne: null } } },
-    { $group: { _id: key, ...sums, lastAt: { $max: '$rows.lastAt' }, jobs: { $topN: latest } } },
+    {
+      $group: {
+        ...{ _id: key, ...sums, jobs: { $topN: latest } },
+        ...{ firstAt: { $min: '$rows.firstAt' }, lastAt: { $max: '$rows.lastAt' } },
+      },
+    },
     { $match: { count: { $gt: 0 } } },
     { $sort: { count: -1, _id: 1 } },
     { $limit: limit },

@@ -20,6 +20,8 @@ export interface ErrorGroup extends FailureSums {
   readonly host: string | null;
   readonly image: string | null;
   readonly hour: Date | null;
+  /** First failure in the interval. */
+  readonly firstAt: Date;
   readonly lastAt: Date;
   /** Ids of the latest jobs. */
   readonly jobs: readonly string[];

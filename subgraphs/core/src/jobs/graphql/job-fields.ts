@@ -56,6 +56,11 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
     'attempts',
     'retry',
   ],
+  diagnosis: [
+    ...['revision', 'name', 'priority', 'classId', 'requirements', 'retry', 'hold', 'notBefore', 'avoid'],
+    ...['dependsOn', 'waitingFor', 'attempt', 'attempts', 'queueId', 'error', 'transitions', 'stateTimes'],
+    'retriedBy',
+  ],
 };
 
 /** Small fields that the visibility rules need. */

@@ -144,6 +144,14 @@ export class JobLogs {
     return plans.map((plan) => (plan instanceof Error ? plan : pageOf(plan, chunksOf.get(plan) ?? [])));
   }
 
+  /** The ends of the logs of attempts, in order; null for an empty one. */
+  tails(
+    attempts: readonly { readonly jobId: string; readonly attempt: number }[],
+    characters: number,
+  ): Promise<readonly (string | null)[]> {
+    return this.#logs.tails(attempts, characters);
+  }
+
   /** Current end of the log of an attempt. */
   async end(jobId: string, attempt: number): Promise<LogPosition> {
     const { next } = await this.#logs.head(jobId, attempt);

@@ -56,9 +56,10 @@ describe('candidatesOfHosts', () => {
 
   it('marks a host that only canary jobs may test', () => {
     const tests = new HostTests();
-    tests.useCanaries(({ queue, host }) =>
-      queue === 'main' && host === 'open' ? new Date(9000) : undefined,
-    );
+    tests.useCanaries({
+      onlyUntil: ({ queue, host }) => (queue === 'main' && host === 'open' ? new Date(9000) : undefined),
+      hostProblem: () => undefined,
+    });
     const found = candidatesOfHosts(requests('fine', 'open', 'odd'), tests, 1000);
     expect(found.candidates.map(([name, { isCanaryOnly }]) => [name, isCanaryOnly])).toEqual([
       ['fine', undefined],

@@ -14,9 +14,17 @@ interface Test {
   readonly isCanaryOnly: boolean;
 }
 
+/** Canary jobs that test hosts. */
+export interface CanaryTests {
+  /** Time until which canary jobs alone test a HALF_OPEN host; undefined if other jobs may as well. */
+  readonly onlyUntil: (host: QueueHost) => Date | undefined;
+  /** Reason for which core could not submit the latest test of a host of a queue; undefined if it could. */
+  readonly hostProblem: (queue: string) => string | undefined;
+}
+
 /** Tests of the current term of leadership. */
 export class HostTests {
-  #canaryOnlyUntil: (host: QueueHost) => Date | undefined = () => undefined;
+  #canaries: CanaryTests = { onlyUntil: () => undefined, hostProblem: () => undefined };
   readonly #jobs = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   readonly #tests = new Map<string, Test>();
@@ -28,12 +36,17 @@ export class HostTests {
 
   /** Time until which only canary jobs test a HALF_OPEN host; undefined if other jobs may as well. */
   canaryOnlyUntil(host: QueueHost): Date | undefined {
-    return this.#canaryOnlyUntil(host);
+    return this.#canaries.onlyUntil(host);
   }
 
-  /** Says until when hosts are tested by canary jobs alone; without it, none is. */
-  useCanaries(onlyUntil: (host: QueueHost) => Date | undefined): void {
-    this.#canaryOnlyUntil = onlyUntil;
+  /** Reason for which core could not submit the latest test of a host of a queue; undefined if it could. */
+  problemOf(queue: string): string | undefined {
+    return this.#canaries.hostProblem(queue);
+  }
+
+  /** Tests hosts by canary jobs; without it, none is. */
+  useCanaries(canaries: CanaryTests): void {
+    this.#canaries = canaries;
   }
 
   /** True if the attempt is a test whose outcome is not known yet. */

@@ -5,6 +5,14 @@ import type { FleetWorker } from '../cache/fleet.types.js';
 import { type HostStanding, type QueueHost, queueHostOf } from '../cache/host-standing.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 
+/** Facts about the tests of hosts that were excluded. */
+export interface HostTestFacts {
+  /** Time until which only canary jobs test a host that was excluded, if they do. */
+  readonly canaryOnlyUntil?: (host: QueueHost) => Date | undefined;
+  /** Reason for which core could not submit the latest test of a host of a queue, if it could not. */
+  readonly hostTestProblem?: (queue: string) => string | undefined;
+}
+
 interface NamedHost {
   readonly worker: FleetWorker;
   readonly standing: HostStanding;
@@ -14,14 +22,14 @@ interface NamedHost {
  * A sentence about hosts that get no job, or one at a time, although their workers could run the job;
  * undefined if there are none. Of several, the one whose exclusion ends first is named.
  * @param wallMs current time
- * @param canaryOnlyUntil time until which only canary jobs test a host that was excluded, if they do
+ * @param tests what is known about the tests of hosts
  */
 export function hostsReason(
   fleet: Fleet,
   experiment: string,
   cls: RequirementClass,
   wallMs: number | undefined,
-  canaryOnlyUntil?: (host: QueueHost) => Date | undefined,
+  { canaryOnlyUntil, hostTestProblem }: HostTestFacts = {},
 ): string | undefined {
   if (wallMs === undefined) return undefined;
   let first: NamedHost | undefined;
@@ -42,7 +50,13 @@ export function hostsReason(
     others === 0
       ? ''
       : ` ${others} other ${others === 1 ? 'host' : 'hosts'} of such workers ${others === 1 ? 'is' : 'are'} not healthy, either.`;
-  return `Host ${worker.facts.host} of queue ${worker.shape.queue.name} ${stateText(standing, canaryOnlyUntil?.(queueHostOf(worker)))}: ${standing.reason}.${more}`;
+  const { name } = worker.shape.queue;
+  const problem = standing.state === 'SUSPECT' ? undefined : hostTestProblem?.(name);
+  const untested =
+    problem === undefined
+      ? ''
+      : ` Core could not submit the canary job that tests hosts of queue ${name}: ${problem}.`;
+  return `Host ${worker.facts.host} of queue ${name} ${stateText(standing, canaryOnlyUntil?.(queueHostOf(worker)))}: ${standing.reason}.${untested}${more}`;
 }
 
 function stateText({ state, until }: HostStanding, canaryUntil: Date | undefined): string {

@@ -32,7 +32,7 @@ const perCall = 100;
 const timeoutMs = 3000;
 
 const fields = `{
-  summary
+  kind summary
   constraints {
     constraint queuesThatPass workersThatPass devicesThatPass queuesTogether workersTogether devicesTogether workersThatFailFirst reasons
   }

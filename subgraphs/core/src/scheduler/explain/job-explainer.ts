@@ -30,7 +30,7 @@ export interface JobExplainerOptions {
   /** The silence of a worker whose lease does not end because the lease clock stands still. */
   readonly silenceOf: (workerId: string) => Promise<Silence | undefined>;
   /** Tests of hosts. */
-  readonly tests: Pick<HostTests, 'canaryOnlyUntil'>;
+  readonly tests: Pick<HostTests, 'canaryOnlyUntil' | 'problemOf'>;
   /** Number of ready jobs of a share, from the maintained counts. */
   readonly readyCount?: ((share: string) => number) | undefined;
 }
@@ -84,7 +84,8 @@ export class JobExplainer {
     const world = { ...this.#world(), task, taskLimit };
     const facts = explainPending(job, cls, world, position, this.#factsOf(cls, job.share));
     if (contact === undefined) return facts;
-    return { ...facts, summary: isHeld(job.state) ? contact : `${contact} ${facts.summary}` };
+    if (isHeld(job.state)) return { ...facts, kind: 'CONTACT_LOST', summary: contact };
+    return { ...facts, summary: `${contact} ${facts.summary}` };
   }
 
   /** Explains why a new job with these requirements would wait. */
@@ -130,6 +131,7 @@ export class JobExplainer {
     const { cache, clock, tests } = this.#options;
     return {
       canaryOnlyUntil: (host) => tests.canaryOnlyUntil(host),
+      hostTestProblem: (queue) => tests.problemOf(queue),
       fleet: cache.fleet,
       ledger: cache.ledger,
       history: this.#leader()?.history,

@@ -1,13 +1,12 @@
 /** Explains why a job waits, in one sentence and in numbers. Pure. */
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { downtimeReason } from './downtimes.js';
-import { hostsReason } from './excluded-hosts.js';
+import { hostsReason, type HostTestFacts } from './excluded-hosts.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
-import type { QueueHost } from '../cache/host-standing.types.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
 import type { Ledger } from '../cache/ledger.js';
-import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
+import type { FleetFacts, PendingFacts, PendingReason, WaitEstimate, WaitingJob } from './pending.types.js';
 import { avoidanceReason } from './avoidance-reason.js';
 import { givenBackReason } from './given-back-reason.js';
 import { noEligibleWorkers } from './no-eligible-workers.js';
@@ -25,7 +24,7 @@ import type { SuspendedTask } from '../../tasks/control/suspended-task.types.js'
 export type { PositionInShare } from './queue-position.js';
 
 /** Input of an explanation. */
-export interface PendingWorld {
+export interface PendingWorld extends HostTestFacts {
   readonly fleet: Fleet;
   readonly ledger: Ledger;
   /** Grants of this process; undefined if it does not lead. */
@@ -33,8 +32,6 @@ export interface PendingWorld {
   readonly nowMs: number;
   /** Current time, with which the end times of workers are compared; without it they are ignored. */
   readonly wallMs?: number | undefined;
-  /** Time until which only canary jobs test a host that was excluded, if they do. */
-  readonly canaryOnlyUntil?: (host: QueueHost) => Date | undefined;
   /** Task of the job, if it is suspended. */
   readonly task?: SuspendedTask | undefined;
   /** Limit of its task on running jobs, if it is reached. */
@@ -63,8 +60,9 @@ export function explainPending(
     wait: waitOf(job, facts, world, position),
   };
   const reason = ownReason(job, world) ?? withHosts(job, cls, counts, world);
-  const sentences = [reason, avoidanceReason(job, cls, world), givenBackReason(job)];
-  return { summary: sentences.filter((one) => one !== undefined).join(' '), ...counts };
+  const sentences = [reason.text, avoidanceReason(job, cls, world), givenBackReason(job)];
+  const summary = sentences.filter((one) => one !== undefined).join(' ');
+  return { kind: reason.kind, summary, ...counts };
 }
 
 function waitOf(
@@ -85,17 +83,20 @@ function waitOf(
 function ownReason(
   { state, hold, notBefore, waitingFor, owner, share }: WaitingJob,
   { task, taskLimit }: Pick<PendingWorld, 'task' | 'taskLimit'>,
-): string | undefined {
-  if (task) return suspensionReason(task);
-  if (hold) return `Held by ${hold.by}: ${hold.reason}`;
-  if (waitingFor.length > 0) return `Waits for ${firstOf(waitingFor, 1)} to finish.`;
+): PendingReason | undefined {
+  if (task) return { kind: task.isStopping ? 'TASK_STOPPING' : 'TASK_PAUSED', text: suspensionReason(task) };
+  if (hold) return { kind: 'HELD', text: `Held by ${hold.by}: ${hold.reason}` };
+  if (waitingFor.length > 0)
+    return { kind: 'PARENTS', text: `Waits for ${firstOf(waitingFor, 1)} to finish.` };
   if (state === 'PENDING' && notBefore)
-    return `Waits until ${notBefore.toISOString()} before the next attempt.`;
+    return { kind: 'BACKOFF', text: `Waits until ${notBefore.toISOString()} before the next attempt.` };
   if (state === 'ACTIVATED' && taskLimit) {
     const { name, limit } = taskLimit;
-    return `Its task "${name}" may run ${plural(limit, 'job')} at a time, and runs as many.`;
+    const text = `Its task "${name}" may run ${plural(limit, 'job')} at a time, and runs as many.`;
+    return { kind: 'LIMIT', text };
   }
-  if (state === 'THROTTLED') return `Owner ${owner} has reached its limit of cores in share ${share}.`;
+  if (state === 'THROTTLED')
+    return { kind: 'LIMIT', text: `Owner ${owner} has reached its limit of cores in share ${share}.` };
   return undefined;
 }
 
@@ -108,39 +109,53 @@ function suspensionReason({ name, isStopping, control }: SuspendedTask): string 
   return `The job will be cancelled: its task "${name}" is being ${verb} ${since}`;
 }
 
-type Counts = Omit<PendingFacts, 'summary'>;
+type Counts = Omit<PendingFacts, 'summary' | 'kind'>;
 
-function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
+function fleetReason(
+  job: WaitingJob,
+  cls: RequirementClass,
+  counts: Counts,
+  world: PendingWorld,
+): PendingReason {
   const { workersConsidered, workersThatFit, workersFreeNow } = counts;
   const experiment = experimentOf(job.share);
   const noneEligible = noEligibleWorkers(world.fleet, experiment, cls, world.wallMs);
   if (noneEligible !== undefined || workersThatFit === 0) {
     const downtime = downtimeReason(world.fleet, experiment, cls, world.wallMs);
-    return [noneEligible ?? misfitReason(counts), ...(downtime === undefined ? [] : [downtime])].join(' ');
+    const text = [noneEligible ?? misfitReason(counts), ...(downtime === undefined ? [] : [downtime])].join(
+      ' ',
+    );
+    return { kind: noneEligible === undefined ? 'NO_MATCH' : 'NO_WORKERS', text };
   }
   const overLimit = shareReason(job, cls, world);
-  if (overLimit !== undefined) return overLimit;
+  if (overLimit !== undefined) return { kind: 'LIMIT', text: overLimit };
   if (workersFreeNow === 0) {
     const limit = queueLimitReason(world, experiment, cls);
     const preempted = preemptionReason(job, world);
-    return [
+    const sentences = [
       `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.`,
       ...(limit === undefined ? [] : [limit]),
       ...(preempted === undefined ? [] : [preempted]),
-    ].join(' ');
+    ];
+    return { kind: limit === undefined ? 'CAPACITY' : 'LIMIT', text: sentences.join(' ') };
   }
-  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
+  const have = workersFreeNow === 1 ? 'has' : 'have';
+  const text = `Ready: ${plural(workersFreeNow, 'worker')} ${have} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
+  return { kind: 'READY', text };
 }
 
 /** The reason of the fleet, with the hosts that are not healthy, unless a worker is free for the job. */
-function withHosts(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
+function withHosts(
+  job: WaitingJob,
+  cls: RequirementClass,
+  counts: Counts,
+  world: PendingWorld,
+): PendingReason {
   const reason = fleetReason(job, cls, counts, world);
-  const { fleet, wallMs, canaryOnlyUntil } = world;
+  const { fleet, wallMs } = world;
   const isFree = counts.workersFreeNow > 0;
-  const hosts = isFree
-    ? undefined
-    : hostsReason(fleet, experimentOf(job.share), cls, wallMs, canaryOnlyUntil);
-  return hosts === undefined ? reason : `${reason} ${hosts}`;
+  const hosts = isFree ? undefined : hostsReason(fleet, experimentOf(job.share), cls, wallMs, world);
+  return hosts === undefined ? reason : { ...reason, text: `${reason.text} ${hosts}` };
 }
 
 /** Reason for a job that no worker fits. */

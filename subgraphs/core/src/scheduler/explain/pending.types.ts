@@ -77,8 +77,29 @@ export interface Position {
   readonly isPositionEstimated: boolean;
 }
 
+/** Kinds of reasons for which a job waits, as in the schema. */
+export type PendingKind =
+  | 'HELD'
+  | 'PARENTS'
+  | 'BACKOFF'
+  | 'TASK_PAUSED'
+  | 'TASK_STOPPING'
+  | 'LIMIT'
+  | 'NO_WORKERS'
+  | 'NO_MATCH'
+  | 'CAPACITY'
+  | 'READY'
+  | 'CONTACT_LOST';
+
+/** The main reason for which a job waits. */
+export interface PendingReason {
+  readonly kind: PendingKind;
+  readonly text: string;
+}
+
 /** The facts of `Job.pending`. */
 export interface PendingFacts extends FleetFacts, Position {
+  readonly kind: PendingKind;
   readonly summary: string;
   readonly isShareBorrowing: boolean;
   readonly wait: WaitEstimate;

@@ -105,6 +105,14 @@ export class CanaryRunner {
     return tested && canaryOnlyUntil(tested, host, this.#now());
   }
 
+  /**
+   * Reason for which core could not submit the latest test of a host of a queue; undefined if it could, if
+   * the queue has no canary jobs, and until the first step of this process as the leader.
+   */
+  hostProblem(queue: string): string | undefined {
+    return this.#tested.get(queue)?.document.hostProblem?.message;
+  }
+
   async #lead(signal: AbortSignal): Promise<void> {
     const { repository, log, stepMs = 2000 } = this.#options;
     this.#tested.clear();

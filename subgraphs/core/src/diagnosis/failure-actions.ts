@@ -1,0 +1,150 @@
+/** Actions that may help after a failure. Pure. */
+import type { JobDocument } from '../jobs/model/job.types.js';
+import type { Action, Cause, CauseKind } from './diagnosis.types.js';
+import type { Outcome } from './outcomes.js';
+
+/** Job that ended without success. */
+export type EndedJob = Pick<JobDocument, '_id' | 'revision' | 'requirements' | 'retriedBy' | 'metrics'>;
+
+/** Changes of a retry, as `RetryChangesInput` has them. */
+interface RequirementChanges {
+  readonly memory?: { readonly memoryMiB: number };
+  readonly walltime?: { readonly seconds: number };
+  readonly diskMiB?: number;
+  readonly queue?: null;
+}
+
+/** Growth of an amount for which no finished job shows what is enough. */
+const usualFactor = 2;
+/** Reserve over the largest use of jobs that finished. */
+const reserve = 1.2;
+const mostMemoryMiB = 16_777_216;
+const mostWalltimeSeconds = 34_560_000;
+const mostDiskMiB = 1_073_741_824;
+
+/** Causes after which an equal retry may finish. */
+const passing: ReadonlySet<CauseKind> = new Set<CauseKind>([
+  'WORKER',
+  'NETWORK',
+  'HOST',
+  'OUTPUT',
+  'CONTAINER',
+]);
+/** Causes that the owner of the job must remove, and what to do. */
+const advice: Partial<Readonly<Record<CauseKind, readonly [string, string]>>> = {
+  PROGRAM: [
+    'Correct the program',
+    'Read the log, correct the program or its arguments, and submit the job again.',
+  ],
+  SOFTWARE: [
+    'Provide the software',
+    'Name an image that contains the program and its libraries, or a selector for hosts that have them.',
+  ],
+  INPUT: ['Check the inputs', 'Check that the inputs exist and are complete, then retry the job.'],
+  CREDENTIAL: [
+    'Renew the credential',
+    'Store the secret again, or ask the operator of the storage for access.',
+  ],
+  PERMISSION: [
+    'Check the permissions',
+    'Make the program executable, and write only to the folders of the job.',
+  ],
+  LICENSE: ['Wait for a licence', 'Ask for more licences, or run fewer of these jobs at a time.'],
+  DEVICE: [
+    'Check what the payload needs of the GPU',
+    'Reduce the use of GPU memory, or require a larger GPU, a newer driver or another architecture.',
+  ],
+};
+
+/** Actions for a job that ended without success, by its causes in their order. */
+export function failureActions(
+  job: EndedJob,
+  causes: readonly Cause[],
+  outcomes: readonly Outcome[],
+): readonly Action[] {
+  if (job.retriedBy !== undefined) return [];
+  const found: Action[] = [];
+  for (const { kind } of causes.filter(({ confidence }) => confidence >= 0.3)) {
+    const action = actionOf(kind, job, outcomes);
+    if (action && !found.some(({ title }) => title === action.title)) found.push(action);
+  }
+  const again = outcomes.find(({ change }) => change === 'NONE');
+  if (again && again.finished.length > 0 && !found.some(({ operation }) => operation === 'retryJobs'))
+    found.push(retry(job, 'Retry the job', {}));
+  return found;
+}
+
+function actionOf(kind: CauseKind, job: EndedJob, outcomes: readonly Outcome[]): Action | undefined {
+  const { requirements } = job;
+  if (kind === 'MEMORY') {
+    const memoryMiB = grown(requirements.memoryMiB, enoughMemory(outcomes), mostMemoryMiB);
+    return retry(job, `Retry with ${memoryMiB} MiB of memory`, { memory: { memoryMiB } });
+  }
+  if (kind === 'WALLTIME') {
+    const seconds = grown(
+      requirements.walltimeSeconds,
+      enough('MORE_WALLTIME', outcomes),
+      mostWalltimeSeconds,
+    );
+    return retry(job, `Retry with ${seconds} s of walltime`, { walltime: { seconds } });
+  }
+  if (kind === 'DISK') {
+    const diskMiB = grown(requirements.diskMiB, enough('MORE_DISK', outcomes), mostDiskMiB);
+    return retry(job, `Retry with ${diskMiB} MiB of scratch space`, { diskMiB });
+  }
+  if (kind === 'SITE' && requirements.queue !== undefined)
+    return retry(job, 'Retry in any queue', { queue: null });
+  if (kind === 'SITE' || passing.has(kind)) return retry(job, 'Retry the job', {});
+  const [title, effect] = advice[kind] ?? [];
+  return title === undefined || effect === undefined ? undefined : { title, effect, isUndoable: false };
+}
+
+/** The amount with which others finished, if it is larger; otherwise twice the amount. */
+function grown(before: number, needed: number | undefined, most: number): number {
+  const wanted = needed !== undefined && needed > before ? needed : before * usualFactor;
+  return Math.min(most, Math.ceil(wanted));
+}
+
+/** Memory that was enough for others, with a reserve. */
+function enoughMemory(outcomes: readonly Outcome[]): number | undefined {
+  const helped = outcomes.find(({ change, finished }) => change === 'MORE_MEMORY' && finished.length > 0);
+  if (!helped) return undefined;
+  const { peakMemoryMiB, memoryMiB } = helped;
+  return peakMemoryMiB > 0 ? Math.min(memoryMiB, peakMemoryMiB * reserve) : memoryMiB;
+}
+
+function enough(wanted: 'MORE_WALLTIME' | 'MORE_DISK', outcomes: readonly Outcome[]): number | undefined {
+  const helped = outcomes.find(({ change, finished }) => change === wanted && finished.length > 0);
+  return wanted === 'MORE_WALLTIME' ? helped?.walltimeSeconds : helped?.diskMiB;
+}
+
+/** A retry by key: if two people accept the proposal, one new job is made. */
+export function retry(
+  { _id, revision }: Pick<EndedJob, '_id' | 'revision'>,
+  title: string,
+  requirements: RequirementChanges,
+): Action {
+  const isChanged = Object.keys(requirements).length > 0;
+  return {
+    title,
+    operation: 'retryJobs',
+    variables: {
+      input: {
+        selection: { ids: [_id] },
+        idempotencyKey: `diagnosis:${_id}:${revision}:${keyOf(requirements)}`,
+        ...(isChanged ? { changes: { requirements } } : {}),
+      },
+    },
+    effect: `Submits a new job like this one${isChanged ? ' with the changed requirement' : ''}; this one stays as it is.`,
+    isUndoable: true,
+  };
+}
+
+function keyOf(requirements: RequirementChanges): string {
+  return Object.entries(requirements)
+    .map(
+      ([name, value]) =>
+        `${name}=${typeof value === 'object' && value ? Object.values(value).join() : String(value)}`,
+    )
+    .join();
+}

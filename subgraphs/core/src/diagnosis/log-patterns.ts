@@ -1,0 +1,197 @@
+/**
+ * Lines that known programs write when they fail, in order of preference: of two patterns with the same
+ * certainty, the earlier one counts. `log-patterns.test.ts` has a real line for each of them.
+ */
+// cspell:ignoreRegExp /line: .*/g
+import type { CauseKind } from './diagnosis.types.js';
+
+/** Pattern of a line in a log. */
+export interface LogPattern {
+  /** Unique. */
+  readonly name: string;
+  readonly kind: CauseKind;
+  /** One sentence for a person. */
+  readonly statement: string;
+  /** Certainty that a job whose log ends like this failed because of it, 0 to 1. */
+  readonly confidence: number;
+  /** Matches a single line of at most 500 characters, without nested repetitions. */
+  readonly line: RegExp;
+}
+
+const specific = 0.9;
+const usual = 0.75;
+const general = 0.5;
+
+/** All patterns. */
+export const logPatterns: readonly LogPattern[] = [
+  {
+    ...{ name: 'cuda-memory', kind: 'DEVICE', confidence: specific },
+    statement: 'The memory of the GPU was exhausted.',
+    line: /CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|OutOfMemoryError: HIP|hipErrorOutOfMemory/,
+  },
+  {
+    ...{ name: 'cuda-driver', kind: 'DEVICE', confidence: specific },
+    statement: 'The driver of the GPU is older than the CUDA runtime of the payload needs.',
+    line: /CUDA driver version is insufficient|cudaErrorInsufficientDriver|driver on your system is too old|system has unsupported display driver/,
+  },
+  {
+    ...{ name: 'cuda-architecture', kind: 'DEVICE', confidence: specific },
+    statement: 'The program contains no code for the architecture of the GPU.',
+    line: /no kernel image is available for execution|hipErrorNoBinaryForGpu|device kernel image is invalid/,
+  },
+  {
+    ...{ name: 'gpu-absent', kind: 'DEVICE', confidence: specific },
+    statement: 'The payload found no GPU that it can use.',
+    line: /no CUDA-capable device|No CUDA GPUs are available|Found no NVIDIA driver|couldn't communicate with the NVIDIA driver/,
+  },
+  {
+    ...{ name: 'gpu-fault', kind: 'DEVICE', confidence: specific },
+    statement: 'The GPU reported a fault.',
+    line: /uncorrectable ECC error|GPU has fallen off the bus|Xid \(PCI|device-side assert triggered|an illegal memory access was encountered/,
+  },
+  {
+    ...{ name: 'license', kind: 'LICENSE', confidence: specific },
+    statement: 'The program got no licence.',
+    line: /[Ll]icen[sc]e (checkout|server|manager|error)|FLEXnet|FlexNet|LM_LICENSE_FILE|[Nn]o (valid )?licen[sc]e|Licensed number of users already reached/,
+  },
+  {
+    ...{ name: 'memory-killed', kind: 'MEMORY', confidence: specific },
+    statement: 'The kernel killed a process of the payload because memory was short.',
+    line: /oom-kill|[Oo]ut of memory: Kill(ed)? process|OOM [Kk]illed|oom_kill event|Memory cgroup out of memory/,
+  },
+  {
+    ...{ name: 'memory', kind: 'MEMORY', confidence: specific },
+    statement: 'The payload could not allocate memory.',
+    line: /std::bad_alloc|MemoryError|[Cc]annot allocate memory|java\.lang\.OutOfMemoryError|JavaScript heap out of memory|Unable to allocate .* for an array|cannot allocate vector of size|insufficient virtual memory/,
+  },
+  {
+    ...{ name: 'disk-full', kind: 'DISK', confidence: specific },
+    statement: 'No space was left on a disk.',
+    line: /No space left on device|[Dd]isk quota exceeded|ENOSPC|File too large|Errno 122/,
+  },
+  {
+    ...{ name: 'cvmfs', kind: 'SOFTWARE', confidence: specific },
+    statement: 'Software in CVMFS could not be read on this host.',
+    line: /\/cvmfs\/.*(Transport endpoint is not connected|Input\/output error|Too many levels of symbolic links)|CernVM-FS: .*failed|\/cvmfs\/\S+: No such file or directory/,
+  },
+  {
+    ...{ name: 'container-start', kind: 'CONTAINER', confidence: specific },
+    statement: 'The container could not be started.',
+    line: /FATAL:.*(container|image|namespace|squashfs|mount)|Failed to (create|start) container|OCI runtime (exec|create)? ?(failed|error)|newuidmap|fuse: device not found|could not open image/,
+  },
+  {
+    ...{ name: 'container-image', kind: 'CONTAINER', confidence: specific },
+    statement: 'The container image could not be fetched.',
+    line: /manifest unknown|pull access denied|Failed to pull image|initializing source docker|unauthorized: authentication required|toomanyrequests/,
+  },
+  {
+    ...{ name: 'expired-credential', kind: 'CREDENTIAL', confidence: specific },
+    statement: 'A token, proxy or certificate was not accepted.',
+    line: /certificate has expired|certificate verify failed|[Tt]oken (has )?expired|ExpiredSignature|proxy (has|is) expired|[Aa]uthentication (failed|error)|401 Unauthorized|403 Forbidden|Auth failed: No protocols left/,
+  },
+  {
+    ...{ name: 'database', kind: 'NETWORK', confidence: usual },
+    statement: 'A database or a service that the payload uses did not answer.',
+    line: /ORA-\d{5}|[Ff]rontier.*(error|failed|timeout)|could not connect to server: |OperationalError: .*connect|MySQL server has gone away/,
+  },
+  {
+    ...{ name: 'name-resolution', kind: 'NETWORK', confidence: specific },
+    statement: 'The name of a host could not be resolved.',
+    line: /Temporary failure in name resolution|Name or service not known|Could not resolve host|getaddrinfo (failed|ENOTFOUND|EAI_AGAIN)/,
+  },
+  {
+    ...{ name: 'stage-in', kind: 'INPUT', confidence: specific },
+    statement: 'An input could not be read from its storage.',
+    line: /\[ERROR\] Server responded with an error: \[30(05|11)\]|[Uu]nable to open file .*root:\/\/|TNetXNGFile::Open.*ERROR|Error in <TNetXNGFile|stage-?in failed|gfal-copy error|SRM_INVALID_PATH|H5Fopen.*unable to open file/,
+  },
+  {
+    ...{ name: 'corrupt-input', kind: 'INPUT', confidence: specific },
+    statement: 'An input is damaged or incomplete.',
+    line: /Error in <T(File|Basket|Buffer|BufferFile|Key|Tree)[^>]*>|file .* is truncated|probably not closed|R__unzip|unexpected end of file|CRC (check|error)|checksum mismatch|not a gzip file|zlib.*(incorrect|invalid)|[Tt]runcated file/,
+  },
+  {
+    ...{ name: 'stage-out', kind: 'OUTPUT', confidence: specific },
+    statement: 'An output could not be written to its storage.',
+    line: /stage-?out failed|SRM_NO_FREE_SPACE|SRM_FAILURE|\[ERROR\] .*(write|overwrite|file exists)|[Uu]pload failed/,
+  },
+  {
+    ...{ name: 'network', kind: 'NETWORK', confidence: usual },
+    statement: 'A connection failed.',
+    line: /[Cc]onnection (refused|reset|timed out|aborted)|No route to host|Network is unreachable|ETIMEDOUT|ECONNREFUSED|ECONNRESET|[Oo]peration expired|Max retries exceeded|SSL_ERROR_SYSCALL/,
+  },
+  {
+    ...{ name: 'library', kind: 'SOFTWARE', confidence: specific },
+    statement: 'A shared library is missing or has another version.',
+    line: /error while loading shared libraries|cannot open shared object file|GLIBC(XX)?_[\d.]+' not found|undefined symbol: |symbol lookup error|version `[^']+' not found/,
+  },
+  {
+    ...{ name: 'python-module', kind: 'SOFTWARE', confidence: specific },
+    statement: 'A Python module is missing or does not fit.',
+    line: /ModuleNotFoundError: |ImportError: |No module named /,
+  },
+  {
+    ...{ name: 'command', kind: 'SOFTWARE', confidence: specific },
+    statement: 'A program was not found or cannot run on this host.',
+    line: /command not found|^\S*sh: (line )?\d+: \S+: not found$|Exec format error|bad interpreter|exec: ".*": executable file not found|[Ii]llegal instruction|Could not find the module|Lmod has detected the following error/,
+  },
+  {
+    ...{ name: 'permission', kind: 'PERMISSION', confidence: usual },
+    statement: 'The payload may not access a file or a device.',
+    line: /[Pp]ermission denied|Operation not permitted|EACCES|EPERM|Read-only file system/,
+  },
+  {
+    ...{ name: 'missing-file', kind: 'INPUT', confidence: usual },
+    statement: 'A file that the payload reads does not exist.',
+    line: /FileNotFoundError|No such file or directory|ENOENT|[Cc]annot (open|find|stat) (input )?file|cannot open file `|does not exist, cannot read/,
+  },
+  {
+    ...{ name: 'segmentation-fault', kind: 'PROGRAM', confidence: usual },
+    statement: 'The program crashed with an invalid memory access.',
+    line: /[Ss]egmentation (fault|violation)|SIGSEGV|signal 11\b|\*\*\* Break \*\*\* segmentation|double free or corruption|malloc\(\): |free\(\): invalid|[Bb]us error|stack smashing detected/,
+  },
+  {
+    ...{ name: 'abort', kind: 'PROGRAM', confidence: usual },
+    statement: 'The program ended itself after an internal error.',
+    line: /Assertion [`'"]?.*failed|terminate called after throwing|SIGABRT|\bAborted\b|[Ff]loating point exception|SIGFPE|core dumped|panicked at|^panic: |FATAL ERROR|Fatal Exception/,
+  },
+  {
+    ...{ name: 'mpi', kind: 'PROGRAM', confidence: usual },
+    statement: 'A process of an MPI program ended the others.',
+    line: /MPI_ABORT was invoked|mpirun (noticed|has exited)|MPI_Abort|BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES|srun: error: .*task/,
+  },
+  {
+    ...{ name: 'geant4', kind: 'PROGRAM', confidence: usual },
+    statement: 'Geant4 ended the simulation.',
+    line: /G4Exception-START|\*\*\* G4Exception|issued by : G4|GeomNav0|-{3,} EEEE -{3,}/,
+  },
+  {
+    ...{ name: 'framework', kind: 'PROGRAM', confidence: usual },
+    statement: 'An algorithm of the framework failed.',
+    line: /(AthAlgSeq|AthenaEventLoopMgr|ApplicationMgr|EventLoopMgr|AlgTask).*(FATAL|ERROR)|\bFATAL\b.*(StatusCode|exception)|leaving with code \d+: "/,
+  },
+  {
+    ...{ name: 'python-exception', kind: 'PROGRAM', confidence: usual },
+    statement: 'A Python program ended with an exception.',
+    line: /Traceback \(most recent call last\)|^[A-Za-z_][\w.]*(Error|Exception)(: |$)/,
+  },
+  {
+    ...{ name: 'java-exception', kind: 'PROGRAM', confidence: usual },
+    statement: 'A Java program ended with an exception.',
+    line: /Exception in thread "|^Caused by: [\w.]+(Exception|Error)/,
+  },
+  {
+    ...{ name: 'walltime', kind: 'WALLTIME', confidence: usual },
+    statement: 'The program was ended because its time was over.',
+    line: /DUE TO TIME LIMIT|[Tt]ime limit (exceeded|reached)|walltime .*exceeded|job killed: walltime/,
+  },
+  {
+    ...{ name: 'killed', kind: 'MEMORY', confidence: general },
+    statement: 'A process of the payload was killed, often because memory was short.',
+    line: /^Killed$|\bKilled\s+(python|\.?\/)|line \d+: +\d+ Killed|signal 9\b|SIGKILL/,
+  },
+  {
+    ...{ name: 'fatal', kind: 'PROGRAM', confidence: general },
+    statement: 'The program wrote a fatal error.',
+    line: /\b(FATAL|CRITICAL)\b|[Ff]atal error/,
+  },
+];

@@ -1,0 +1,257 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { commandsDuring, testPrincipal, waitFor } from '@rhizome/testkit';
+import { type Answer, pilotOf, seed, startCore } from '../support/core.fixture.js';
+import { acquired, registerWorker, report, runningJobs } from '../support/live-core.fixture.js';
+
+let core: Awaited<ReturnType<typeof startCore>>;
+let workerId: string;
+let serial = 0;
+
+beforeAll(async () => {
+  core = await startCore();
+  await seed(core, { heartbeatSeconds: 300, leaseSeconds: 3600 });
+  workerId = await registerWorker(core, 'one');
+});
+
+interface Held {
+  readonly id: string;
+  readonly fence: number;
+}
+
+const selection = `summary since helped { change triedCount finishedCount jobIds }
+  causes { kind statement confidence share evidence { kind text count target { kind id queueName } } }
+  actions { title operation variables isUndoable }`;
+
+async function diagnosisOf(id: string): Promise<Answer> {
+  const { job } = await core.ask(`query ($id: ID!) { job(id: $id) { diagnosis { ${selection} } } }`, { id });
+  return job?.['diagnosis'] as Answer;
+}
+
+const kindsOf = (diagnosis: Answer): readonly string[] =>
+  (diagnosis['causes'] as unknown as readonly { readonly kind: string }[]).map(({ kind }) => kind);
+
+async function submitted(jobs: readonly object[]): Promise<readonly string[]> {
+  const input = {
+    experiment: 'alpha',
+    idempotencyKey: `waiting ${(serial += 1)}`,
+    jobs: jobs.map((job) => ({ name: 'a job', payload: { command: 'true' }, ...job })),
+  };
+  const { submitJobs } = await core.ask(
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }',
+    { input },
+  );
+  expect(submitJobs?.['userErrors']).toEqual([]);
+  return (submitJobs?.['jobs'] as unknown as readonly { readonly id: string }[]).map(({ id }) => id);
+}
+
+/** Jobs that a worker has started. */
+async function started(count: number, name: string): Promise<readonly Held[]> {
+  const jobs = Array.from({ length: count }, (_, at) => ({ name: `${name} ${at}` }));
+  const held = await runningJobs(core, workerId, jobs);
+  for (const job of held) await report(core, 'startJobs', workerId, { ...job, phase: 'RUNNING' });
+  return held;
+}
+
+async function log({ id, fence }: Held, text: string): Promise<void> {
+  const chunks = [{ sequence: 0, stream: 'STDERR', text, at: '2030-01-01T00:00:00Z' }];
+  const { appendJobLog } = await core.ask(
+    'mutation ($input: AppendJobLogInput!) { appendJobLog(input: $input) { userErrors { message } } }',
+    { input: { workerId, jobId: id, fence, chunks } },
+    pilotOf('north'),
+  );
+  expect(appendJobLog).toEqual({ userErrors: [] });
+}
+
+async function failed(job: Held, exitCode = 1): Promise<void> {
+  const message = `The payload ended with exit code ${exitCode}`;
+  const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message, isRetryable: false };
+  await report(core, 'failJobs', workerId, { ...job, exit: { code: exitCode }, error });
+}
+
+/** Retries a job by the input that an action proposes. @returns the new jobs */
+async function retried(input: unknown): Promise<readonly { readonly id: string }[]> {
+  const { retryJobs } = await core.ask(
+    'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { jobs { id } userErrors { message } } }',
+    { input },
+  );
+  expect(retryJobs?.['userErrors']).toEqual([]);
+  return retryJobs?.['jobs'] as unknown as readonly { readonly id: string }[];
+}
+
+async function untilCounted(count: number): Promise<void> {
+  const text = '{ errorSummary(filter: { codes: ["EXIT_CODE"] }) { count } }';
+  const isCounted = async () => Number((await core.ask(text))['errorSummary']?.['count']) >= count;
+  await waitFor(`${count} counted failures`, isCounted, { deadlineMs: 60_000 });
+}
+
+describe('the diagnosis of a job that failed', () => {
+  const lines = Array.from({ length: 3000 }, (_, at) => `event ${at}`);
+  let jobs: readonly Held[];
+
+  beforeAll(async () => {
+    jobs = await started(3, 'reconstruct');
+    for (const job of jobs) {
+      await log(job, [...lines, 'Traceback (most recent call last):', 'MemoryError'].join('\n'));
+      await failed(job);
+    }
+    const [first] = jobs;
+    const selected = { ids: [first?.id] };
+    const changes = { requirements: { memory: { memoryMiB: 3000 } } };
+    const copies = await retried({ selection: selected, changes, idempotencyKey: 'more memory' });
+    const [copy] = await acquired(core, workerId, 1);
+    expect(copy?.id).toBe(copies[0]?.id);
+    await report(core, 'startJobs', workerId, { ...copy, phase: 'RUNNING' });
+    const metrics = { peakMemoryMiB: 2000, isPartial: false };
+    await report(core, 'finishJobs', workerId, { ...copy, exitCode: 0, metrics });
+    await untilCounted(3);
+  });
+
+  it('has the lines of its log, the host of its peers, and the retry that helped another job', async () => {
+    const found = await diagnosisOf(String(jobs[1]?.id));
+    expect(kindsOf(found)).toEqual(['MEMORY', 'PROGRAM', 'HOST']);
+    expect(found['causes']?.[0]).toMatchObject({ confidence: 0.9 });
+    const text = String(found['causes']?.[0]?.['evidence']?.[0]?.['text']).split('\n');
+    expect(text.slice(-3)).toEqual(['event 2999', 'Traceback (most recent call last):', 'MemoryError']);
+    expect(text.length).toBeLessThanOrEqual(20);
+    expect(found['causes']?.[2]).toMatchObject({
+      ...{ share: 1, confidence: 0.4 },
+      evidence: [{ count: 3, target: { kind: 'HOST', id: 'host-1', queueName: 'north' } }],
+    });
+    expect(found['helped']).toEqual([
+      { change: 'MORE_MEMORY', triedCount: 1, finishedCount: 1, jobIds: [jobs[0]?.id] },
+    ]);
+    expect(found['actions']?.[0]).toMatchObject({ title: 'Retry with 2400 MiB of memory', isUndoable: true });
+  });
+
+  it('says that another job retries it', async () => {
+    const found = await diagnosisOf(String(jobs[0]?.id));
+    expect(found['summary']).toMatch(/Job job_\w+ retries it\.$/);
+    expect(found['actions']).toEqual([]);
+  });
+
+  it('proposes a retry that makes one job, however often it is accepted', async () => {
+    const { actions } = await diagnosisOf(String(jobs[2]?.id));
+    const [action] = actions as unknown as readonly { operation: string; variables: { input: object } }[];
+    expect(action?.operation).toBe('retryJobs');
+    const first = await retried(action?.variables.input);
+    expect(await retried(action?.variables.input)).toEqual(first);
+    const { job } = await core.ask(`{ job(id: "${first[0]?.id}") { requirements { memoryMiB } } }`);
+    expect(job).toEqual({ requirements: { memoryMiB: 2400 } });
+    await core.ask(
+      'mutation ($ids: [ID!]) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
+      { ids: first.map(({ id }) => id) },
+    );
+  });
+
+  it('needs as many reads for several jobs of an operation as for one', async () => {
+    const many = await started(8, 'crowd');
+    for (const job of many) {
+      await log(job, 'reco: command not found');
+      await failed(job, 127);
+    }
+    await untilCounted(11);
+    const text = `query ($ids: [ID!]) { jobs(filter: { ids: $ids }, first: 100) { nodes { diagnosis { ${selection} } } } }`;
+    const readsOf = async (ids: readonly (string | undefined)[]): Promise<number> => {
+      const commands = await commandsDuring(() => core.ask(text, { ids }));
+      const reads = new Set(['jobs', 'jobLogs', 'failureCounts', 'jobProgress', 'canaries']);
+      return commands.filter(
+        ({ databaseName, commandName, command }) =>
+          databaseName === core.db.databaseName &&
+          (commandName === 'find' || commandName === 'aggregate') &&
+          reads.has(String(command[commandName])),
+      ).length;
+    };
+    const one = await readsOf([many[0]?.id]);
+    expect(one).toBeLessThanOrEqual(8);
+    expect(await readsOf(many.map(({ id }) => id))).toBe(one);
+  });
+
+  it('is refused for further jobs, whose other fields are read', async () => {
+    const ids = await submitted(Array.from({ length: 21 }, () => ({ requirements: { cores: 64 } })));
+    const text =
+      'query ($ids: [ID!]) { jobs(filter: { ids: $ids }, first: 100) { nodes { name diagnosis { since } } } }';
+    const { data, errors } = await core.run(text, { ids });
+    expect(errors?.map(({ extensions }) => extensions?.['code'])).toEqual(['OPERATION_TOO_COMPLEX']);
+    const { nodes } = (data as { jobs: { nodes: { name: string; diagnosis: object | null }[] } }).jobs;
+    expect(nodes.filter(({ diagnosis }) => diagnosis !== null)).toHaveLength(20);
+    expect(nodes.every(({ name }) => name === 'a job')).toBe(true);
+  });
+
+  it('is refused to pilots, and to those who may not read the job', async () => {
+    const text = `{ job(id: "${jobs[1]?.id}") { diagnosis { summary } } }`;
+    const pilot = await core.run(text, {}, pilotOf('north'));
+    expect(pilot.errors?.[0]?.extensions?.['code']).toBe('FORBIDDEN');
+    const other = await core.run(text, {}, testPrincipal({ grants: { beta: ['READER'] } }));
+    expect(other.data).toEqual({ job: null });
+    const reader = await core.run(text, {}, testPrincipal({ grants: { alpha: ['READER'] } }));
+    expect(reader.errors).toBeUndefined();
+  });
+});
+
+describe('the diagnosis of a job that has not failed', () => {
+  it('names the hold, and proposes a release that ends it', async () => {
+    const [id = ''] = await submitted([{ requirements: { cores: 2 } }]);
+    await core.ask(
+      'mutation ($ids: [ID!]) { holdJobs(input: { selection: { ids: $ids }, reason: "calibration" }) { userErrors { message } } }',
+      { ids: [id] },
+    );
+    const found = await diagnosisOf(id);
+    expect(kindsOf(found)).toEqual(['HELD']);
+    expect(found['summary']).toContain('calibration');
+    const action = found['actions']?.[0];
+    expect(action?.['operation']).toBe('releaseJobs');
+    await core.ask(
+      'mutation ($input: ReleaseJobsInput!) { releaseJobs(input: $input) { userErrors { message } } }',
+      action?.['variables'],
+    );
+    const { job } = await core.ask(`{ job(id: "${id}") { hold { reason } } }`);
+    expect(job).toEqual({ hold: null });
+  });
+
+  it('names the parents, the requirement that no worker meets, and who cancelled a job', async () => {
+    const [parent = '', child = ''] = await submitted([
+      { name: 'parent', requirements: { cores: 64 } },
+      { dependsOn: ['#0'] },
+    ]);
+    const waiting = await diagnosisOf(child);
+    expect(waiting['causes']?.[0]).toMatchObject({
+      ...{ kind: 'PARENTS' },
+      evidence: [{ text: 'parent is ACTIVATED.', target: { kind: 'JOB', id: parent } }],
+    });
+    const unmatched = await diagnosisOf(parent);
+    expect(kindsOf(unmatched)).toEqual(['NO_MATCH']);
+    const operations = unmatched['actions'] as unknown as readonly { operation: string | null }[];
+    expect(operations.map(({ operation }) => operation)).toContain('cancelJobs');
+    await core.ask(
+      'mutation ($ids: [ID!]) { cancelJobs(input: { selection: { ids: $ids }, reason: "by mistake" }) { userErrors { message } } }',
+      { ids: [parent] },
+    );
+    expect((await diagnosisOf(parent))['summary']).toBe(
+      'The job was cancelled by admin@example: by mistake.',
+    );
+    const isClosed = async () =>
+      (await diagnosisOf(child))['causes']?.[0]?.['kind'] === ('CLOSED' as unknown);
+    await waitFor('the child to be closed', isClosed, { deadlineMs: 60_000 });
+    const closed = await diagnosisOf(child);
+    expect(JSON.stringify(closed['causes']?.[0]?.['evidence'])).toContain('Its parent parent is CANCELLED.');
+  });
+
+  it('names the state of the queue that the job requires', async () => {
+    await core.ask(
+      'mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }',
+      { input: { name: 'south', site: 'Pole', state: 'OFFLINE' } },
+    );
+    const [id = ''] = await submitted([{ requirements: { queue: 'south' } }]);
+    const isOffline = async () => kindsOf(await diagnosisOf(id)).includes('DOWNTIME');
+    await waitFor('the queue', isOffline, { deadlineMs: 60_000 });
+  });
+
+  it('has no cause while a job runs, and none once it finished', async () => {
+    const [job] = await started(1, 'fine');
+    const running = await diagnosisOf(String(job?.id));
+    expect(running).toMatchObject({ causes: [], actions: [] });
+    expect(running['summary']).toContain('RUNNING');
+    await report(core, 'finishJobs', workerId, { ...job, exitCode: 0 });
+    expect(await diagnosisOf(String(job?.id))).toMatchObject({ summary: 'The job finished.', causes: [] });
+  });
+});
