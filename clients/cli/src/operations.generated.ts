@@ -935,6 +935,33 @@ export type DeclareDowntimeUserErrorCode =
   /** No queue that you may see belongs to the site. */
   | 'SITE_NOT_FOUND';
 
+/** Files of a dataset whose copies are to be deleted. */
+export type DeleteDatasetFilesInput = {
+  /** Only files behind this position: `nextPosition` of the call before. */
+  afterPosition?: number | null | undefined;
+  /** The dataset. */
+  datasetId: string;
+  /** Conditions on the files; all files without them. */
+  filter?: DatasetFileFilter | null | undefined;
+  /** Looks for the copies only; nothing is changed. */
+  isDryRun?: boolean | null | undefined;
+  /** Number of copies of each file that stay AVAILABLE, at most 20. */
+  minReplicas?: number | null | undefined;
+  /** Days for which copies can be restored before they are deleted, at most 365; with 0, for 10 minutes. */
+  restoreDays?: number | null | undefined;
+  /** Only copies in this storage. */
+  storageName?: string | null | undefined;
+};
+
+/** Code of an error of `deleteDatasetFiles`. */
+export type DeleteDatasetFilesUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Whether something needs the files was not found in time. */
+  | 'SEARCH_TOO_LONG';
+
 /** A secret to delete. */
 export type DeleteSecretInput = {
   /** The secret's id. */
@@ -1227,6 +1254,49 @@ export type FileChecksumKind =
   /** SHA-256, of 64 digits. */
   | 'SHA256';
 
+/** Rules to preview. */
+export type FileDeletionPreviewInput = {
+  /** Name of the experiment. */
+  experiment: string;
+  /** The rules. */
+  rules: FilePolicyRulesInput;
+};
+
+/** Event from which the days are counted for which files are kept. */
+export type FileKeptSince =
+  /** The file was added to its dataset. */
+  | 'ADDED'
+  /** The dataset was filled, closed, or read by a task, whichever was last, and the file was added before. */
+  | 'LAST_USED';
+
+/** Conditions on file policies; all must hold. */
+export type FilePolicyFilter = {
+  /** Names of experiments, at most 1000. */
+  experiments?: Array<string> | null | undefined;
+  /** Names of policies, at most 1000. */
+  names?: Array<string> | null | undefined;
+};
+
+/** Rules of a file policy. A copy is deleted if all hold. */
+export type FilePolicyRulesInput = {
+  /** Only files of this dataset. */
+  datasetId?: string | null | undefined;
+  /** Days for which files are kept, 1 to 36,500. A copy that was restored is kept for as long again. */
+  keepDays: number;
+  /** Number of the newest of the datasets whose files are kept, at most 1000. */
+  keepNewest?: number | null | undefined;
+  /** Number of copies of each file that stay AVAILABLE, at most 20; 1 by default if `storageName` is given, otherwise 0. */
+  minReplicas?: number | null | undefined;
+  /** Only files of datasets whose names begin with it. */
+  namePrefix?: string | null | undefined;
+  /** Days for which copies can be restored before they are deleted, at most 365; with 0, for 10 minutes. */
+  restoreDays?: number | null | undefined;
+  /** Event from which these days are counted. */
+  since?: FileKeptSince | null | undefined;
+  /** Only copies in this storage. */
+  storageName?: string | null | undefined;
+};
+
 /** A file to fetch. */
 export type FileReferenceInput = {
   /** Digests of the file, which the worker checks; one of each kind. */
@@ -1258,6 +1328,8 @@ export type FileReplicaState =
   | 'AVAILABLE'
   /** It is being deleted. */
   | 'BEING_DELETED'
+  /** Rhizome has deleted it from its storage. */
+  | 'DELETED'
   /** It is lost. */
   | 'LOST'
   /** It cannot be read now, for example because it is on tape. */
@@ -2605,7 +2677,10 @@ export type RemoveDatasetInput = {
 
 /** Code of an error of `removeDataset`. */
 export type RemoveDatasetUserErrorCode =
-  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
+  /**
+   * A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files; or
+   * copies of its files are being deleted.
+   */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
@@ -2664,6 +2739,23 @@ export type ReportEndedBatchJobsUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist. */
   | 'QUEUE_NOT_FOUND';
+
+/** Files of a dataset whose copies are to be restored. */
+export type RestoreDatasetFilesInput = {
+  /** Only files behind this position: `nextPosition` of the call before. */
+  afterPosition?: number | null | undefined;
+  /** The dataset. */
+  datasetId: string;
+  /** Conditions on the files; all files without them. */
+  filter?: DatasetFileFilter | null | undefined;
+};
+
+/** Code of an error of `restoreDatasetFiles`. */
+export type RestoreDatasetFilesUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** Dead letters to work on again. */
 export type ResubmitWorkUnitsInput = {
@@ -3134,12 +3226,39 @@ export type SetDatasetReplicasInput = {
 export type SetDatasetReplicasUserErrorCode =
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
+  /** The deletion of the copy has begun. */
+  | 'DELETION_BEGUN'
   /** The dataset has no file with this name. */
   | 'FILE_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** Other calls keep changing the file. */
   | 'REVISION_CONFLICT';
+
+/** A file policy to create or to change. */
+export type SetFilePolicyInput = {
+  /** Comment on the version, at most 500 characters. */
+  comment?: string | null | undefined;
+  /** Name of the experiment. */
+  experiment: string;
+  /** Whether it is applied. */
+  isEnabled?: boolean | null | undefined;
+  /** Name of the policy: 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  name: string;
+  /** Its rules. */
+  rules: FilePolicyRulesInput;
+};
+
+/** Code of an error of `setFilePolicy` or `fileDeletionPreview`. */
+export type SetFilePolicyUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Other calls keep changing the policy. */
+  | 'VERSION_CONFLICT';
 
 /** A group to create, change or remove. */
 export type SetGroupInput = {
@@ -4338,6 +4457,54 @@ export type CliRemoveDatasetMutationVariables = Exact<{
 
 export type CliRemoveDatasetMutation = { removeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: RemoveDatasetUserErrorCode, message: string, path: Array<string> }> } };
 
+export type CliFilePolicyFragment = { id: string, name: string, isEnabled: boolean, version: number, nextAt: string | null, experiment: { name: string }, rules: { datasetId: string | null, namePrefix: string | null, storageName: string | null, keepDays: number, since: FileKeptSince, keepNewest: number, minReplicas: number, restoreDays: number }, lastRun: { at: string, copyCount: number, sizeBytes: number, keptFileCount: number } | null };
+
+export type CliFilePolicyRulesFragment = { datasetId: string | null, namePrefix: string | null, storageName: string | null, keepDays: number, since: FileKeptSince, keepNewest: number, minReplicas: number, restoreDays: number };
+
+export type CliFilePoliciesQueryVariables = Exact<{
+  filter?: FilePolicyFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliFilePoliciesQuery = { filePolicies: { nodes: Array<{ id: string, name: string, isEnabled: boolean, version: number, nextAt: string | null, experiment: { name: string }, rules: { datasetId: string | null, namePrefix: string | null, storageName: string | null, keepDays: number, since: FileKeptSince, keepNewest: number, minReplicas: number, restoreDays: number }, lastRun: { at: string, copyCount: number, sizeBytes: number, keptFileCount: number } | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type CliFilePolicyVersionsQueryVariables = Exact<{
+  filter?: FilePolicyFilter | null | undefined;
+}>;
+
+
+export type CliFilePolicyVersionsQuery = { filePolicies: { nodes: Array<{ versions: Array<{ version: number, at: string, comment: string | null, isEnabled: boolean, author: { subject: string }, rules: { datasetId: string | null, namePrefix: string | null, storageName: string | null, keepDays: number, since: FileKeptSince, keepNewest: number, minReplicas: number, restoreDays: number } }> }> } };
+
+export type CliFileDeletionPreviewQueryVariables = Exact<{
+  input: FileDeletionPreviewInput;
+}>;
+
+
+export type CliFileDeletionPreviewQuery = { fileDeletionPreview: { preview: { fileCount: number, copyCount: number, sizeBytes: number, oldestAt: string | null, datasetCount: number, keptFileCount: number, isComplete: boolean, datasets: Array<{ fileCount: number, sizeBytes: number, dataset: { name: string } | null }>, sample: Array<{ name: string, sizeBytes: number, addedAt: string }>, kept: Array<{ name: string, reason: string }> } | null, userErrors: Array<{ code: SetFilePolicyUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliSetFilePolicyMutationVariables = Exact<{
+  input: SetFilePolicyInput;
+}>;
+
+
+export type CliSetFilePolicyMutation = { setFilePolicy: { policy: { id: string, name: string, isEnabled: boolean, version: number, nextAt: string | null, experiment: { name: string }, rules: { datasetId: string | null, namePrefix: string | null, storageName: string | null, keepDays: number, since: FileKeptSince, keepNewest: number, minReplicas: number, restoreDays: number }, lastRun: { at: string, copyCount: number, sizeBytes: number, keptFileCount: number } | null } | null, userErrors: Array<{ code: SetFilePolicyUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliDeleteDatasetFilesMutationVariables = Exact<{
+  input: DeleteDatasetFilesInput;
+}>;
+
+
+export type CliDeleteDatasetFilesMutation = { deleteDatasetFiles: { deletion: { fileCount: number, copyCount: number, sizeBytes: number, keptFileCount: number, nextPosition: number | null, kept: Array<{ name: string, reason: string }> } | null, userErrors: Array<{ code: DeleteDatasetFilesUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliRestoreDatasetFilesMutationVariables = Exact<{
+  input: RestoreDatasetFilesInput;
+}>;
+
+
+export type CliRestoreDatasetFilesMutation = { restoreDatasetFiles: { copyCount: number, tooLateCount: number, nextPosition: number | null, userErrors: Array<{ code: RestoreDatasetFilesUserErrorCode, message: string, path: Array<string> }> } };
+
 export type CliErrorsQueryVariables = Exact<{
   filter?: ErrorFilter | null | undefined;
   by: Array<ErrorGrouping> | ErrorGrouping;
@@ -5427,6 +5594,33 @@ export const CliDatasetFragmentDoc = {"kind":"Document","definitions":[{"kind":"
 {"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
 {"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliDatasetFragment, unknown>;
+export const CliFilePolicyRulesFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicyRules"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyRules"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"namePrefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepDays"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
+{"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
+{"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}}]} as unknown as DocumentNode<CliFilePolicyRulesFragment, unknown>;
+export const CliFilePolicyFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isEnabled"}},
+{"kind":"Field","name":{"kind":"Name","value":"version"}},
+{"kind":"Field","name":{"kind":"Name","value":"rules"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicyRules"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"nextAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastRun"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"keptFileCount"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicyRules"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyRules"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"namePrefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepDays"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
+{"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
+{"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}}]} as unknown as DocumentNode<CliFilePolicyFragment, unknown>;
 export const CliContinuityPolicyFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliContinuityPolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ContinuityPolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"defaultContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"maxContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"defaultReassignAfterSeconds"}},
@@ -6181,6 +6375,104 @@ export const CliRemoveDatasetDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
 {"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliRemoveDatasetMutation, CliRemoveDatasetMutationVariables>;
+export const CliFilePoliciesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliFilePolicies"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"filePolicies"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicy"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicyRules"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyRules"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"namePrefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepDays"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
+{"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
+{"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isEnabled"}},
+{"kind":"Field","name":{"kind":"Name","value":"version"}},
+{"kind":"Field","name":{"kind":"Name","value":"rules"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicyRules"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"nextAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastRun"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"keptFileCount"}}]}}]}}]} as unknown as DocumentNode<CliFilePoliciesQuery, CliFilePoliciesQueryVariables>;
+export const CliFilePolicyVersionsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliFilePolicyVersions"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyFilter"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"filePolicies"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"versions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"version"}},
+{"kind":"Field","name":{"kind":"Name","value":"author"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"comment"}},
+{"kind":"Field","name":{"kind":"Name","value":"isEnabled"}},
+{"kind":"Field","name":{"kind":"Name","value":"rules"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicyRules"}}]}}]}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicyRules"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyRules"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"namePrefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepDays"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
+{"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
+{"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}}]} as unknown as DocumentNode<CliFilePolicyVersionsQuery, CliFilePolicyVersionsQueryVariables>;
+export const CliFileDeletionPreviewDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliFileDeletionPreview"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"FileDeletionPreviewInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fileDeletionPreview"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"oldestAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"datasetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"datasets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"sample"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"addedAt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"keptFileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"kept"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isComplete"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliFileDeletionPreviewQuery, CliFileDeletionPreviewQueryVariables>;
+export const CliSetFilePolicyDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetFilePolicy"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetFilePolicyInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setFilePolicy"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"policy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicy"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicyRules"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicyRules"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"namePrefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepDays"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
+{"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
+{"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFilePolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FilePolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isEnabled"}},
+{"kind":"Field","name":{"kind":"Name","value":"version"}},
+{"kind":"Field","name":{"kind":"Name","value":"rules"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliFilePolicyRules"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"nextAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastRun"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"keptFileCount"}}]}}]}}]} as unknown as DocumentNode<CliSetFilePolicyMutation, CliSetFilePolicyMutationVariables>;
+export const CliDeleteDatasetFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliDeleteDatasetFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DeleteDatasetFilesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deleteDatasetFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deletion"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"keptFileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"kept"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"nextPosition"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliDeleteDatasetFilesMutation, CliDeleteDatasetFilesMutationVariables>;
+export const CliRestoreDatasetFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRestoreDatasetFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RestoreDatasetFilesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"restoreDatasetFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"copyCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"tooLateCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"nextPosition"}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliRestoreDatasetFilesMutation, CliRestoreDatasetFilesMutationVariables>;
 export const CliErrorsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliErrors"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorGrouping"}}}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"limit"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},

@@ -36,6 +36,7 @@ import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
 import { addStatus } from './commands/site/status.js';
 import { addDataset } from './commands/dataset/dataset.js';
+import { addFilePolicy } from './commands/dataset/file-policy.js';
 import { addStorage } from './commands/storage/storage.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
@@ -127,6 +128,7 @@ function createProgram(world: World, finish: Finish): Command {
     addStatus,
     addStorage,
     addDataset,
+    addFilePolicy,
     addEnrolment,
     addShares,
     addGpus,

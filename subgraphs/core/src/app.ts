@@ -18,6 +18,7 @@ import { checkpointResolvers } from './jobs/graphql/progress-resolvers.js';
 import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
 import { canaryResolvers } from './queues/graphql/canary-resolvers.js';
 import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
+import { deletionPolicies, deletionResolvers } from './datasets/graphql/deletion-resolvers.js';
 import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
@@ -72,6 +73,7 @@ export const corePolicies: Policies = {
   ...sharePolicies,
   ...storagePolicies,
   ...datasetPolicies,
+  ...deletionPolicies,
   ...queuePolicies,
   ...downtimePolicies,
   ...policyPolicies,
@@ -113,6 +115,7 @@ export function buildCore(options: CoreOptions): Core {
       shareResolvers,
       storageResolvers,
       datasetResolvers,
+      deletionResolvers,
       queueResolvers,
       canaryResolvers,
       downtimeResolvers,

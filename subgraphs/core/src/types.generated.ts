@@ -6,7 +6,7 @@ import type { BulkOperationMapper, BulkResultMapper, FileReferenceMapper, JobMap
 import type { CanaryResultMapper, QueueCanaryMapper, QueueHealthMapper } from './queues/graphql/canaries.mappers.js';
 import type { ChangeTaskPayloadMapper, TaskChangeMapper, TaskValueChangeMapper } from './tasks/graphql/task-changes.mappers.js';
 import type { CompletedWorkUnitMapper, WorkPoolChangedMapper, WorkUnitCompletedMapper, WorkUnitCompletedEventMapper } from './events/graphql/units.mappers.js';
-import type { DatasetMapper, DatasetConnectionMapper, DatasetFileMapper, DatasetFileConnectionMapper, FileReplicaMapper, OutputDatasetMapper } from './datasets/graphql/schema.mappers.js';
+import type { DatasetMapper, DatasetConnectionMapper, DatasetFileMapper, DatasetFileConnectionMapper, DatasetFileDeletionMapper, DeletedShareMapper, FileDeletionPreviewMapper, FilePolicyMapper, FilePolicyConnectionMapper, FilePolicyRulesMapper, FilePolicyRunMapper, FilePolicyVersionMapper, FileReplicaMapper, KeptFileMapper, OutputDatasetMapper, ReplicaDeletionMapper, SelectedFileMapper } from './datasets/graphql/schema.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
 import type { DiagnosisMapper, DiagnosisActionMapper, DiagnosisCauseMapper, DiagnosisEvidenceMapper, DiagnosisHelpMapper, DiagnosisTargetMapper } from './diagnosis/graphql/schema.mappers.js';
 import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
@@ -1789,6 +1789,25 @@ export type DatasetFileConnection = {
   readonly totalCount?: Maybe<Scalars['Int']['output']>;
 };
 
+/** Copies of files whose deletion was asked for. */
+export type DatasetFileDeletion = {
+  readonly __typename?: 'DatasetFileDeletion';
+  /** Number of these copies. */
+  readonly copyCount: Scalars['Int']['output'];
+  /** Number of files with such copies. */
+  readonly fileCount: Scalars['Int']['output'];
+  /** The first of these, at most 20. */
+  readonly kept: ReadonlyArray<KeptFile>;
+  /** Number of files that are kept because something needs them. */
+  readonly keptFileCount: Scalars['Int']['output'];
+  /** Position with which another call goes on, as `afterPosition`; null at the end of the dataset. */
+  readonly nextPosition?: Maybe<Scalars['SafeInt']['output']>;
+  /** The first files with such copies, at most 20. */
+  readonly sample: ReadonlyArray<SelectedFile>;
+  /** Size of these copies together. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
+
 /** A file on a page. */
 export type DatasetFileEdge = {
   readonly __typename?: 'DatasetFileEdge';
@@ -1950,6 +1969,53 @@ export type DeclareDowntimeUserErrorCode =
   /** No queue that you may see belongs to the site. */
   | 'SITE_NOT_FOUND';
 
+/** Files of a dataset whose copies are to be deleted. */
+export type DeleteDatasetFilesInput = {
+  /** Only files behind this position: `nextPosition` of the call before. */
+  readonly afterPosition?: InputMaybe<Scalars['SafeInt']['input']>;
+  /** The dataset. */
+  readonly datasetId: Scalars['ID']['input'];
+  /** Conditions on the files; all files without them. */
+  readonly filter?: InputMaybe<DatasetFileFilter>;
+  /** Looks for the copies only; nothing is changed. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Number of copies of each file that stay AVAILABLE, at most 20. */
+  readonly minReplicas?: InputMaybe<Scalars['Int']['input']>;
+  /** Days for which copies can be restored before they are deleted, at most 365; with 0, for 10 minutes. */
+  readonly restoreDays?: InputMaybe<Scalars['Int']['input']>;
+  /** Only copies in this storage. */
+  readonly storageName?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `deleteDatasetFiles`. */
+export type DeleteDatasetFilesPayload = {
+  readonly __typename?: 'DeleteDatasetFilesPayload';
+  /** Copies that are BEING_DELETED now, or would be; null if there are errors. */
+  readonly deletion?: Maybe<DatasetFileDeletion>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<DeleteDatasetFilesUserError>;
+};
+
+/** An error in the input of `deleteDatasetFiles`. */
+export type DeleteDatasetFilesUserError = UserError & {
+  readonly __typename?: 'DeleteDatasetFilesUserError';
+  /** Code of the error, for programs. */
+  readonly code: DeleteDatasetFilesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `deleteDatasetFiles`. */
+export type DeleteDatasetFilesUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Whether something needs the files was not found in time. */
+  | 'SEARCH_TOO_LONG';
+
 /** A secret to delete. */
 export type DeleteSecretInput = {
   /** The secret's id. */
@@ -1980,6 +2046,17 @@ export type DeleteSecretUserError = UserError & {
 export type DeleteSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** Part of a dataset that would be deleted. */
+export type DeletedShare = {
+  readonly __typename?: 'DeletedShare';
+  /** The dataset; null if it was removed meanwhile. */
+  readonly dataset?: Maybe<Dataset>;
+  /** Number of files. */
+  readonly fileCount: Scalars['Int']['output'];
+  /** Size of the copies. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
 
 /** One GPU, one MIG slice or one AMD partition of a worker. */
 export type Device = {
@@ -3079,6 +3156,59 @@ export type FileChecksumKind =
   /** SHA-256, of 64 digits. */
   | 'SHA256';
 
+/** Files that rules would delete. */
+export type FileDeletionPreview = {
+  readonly __typename?: 'FileDeletionPreview';
+  /** Number of these copies. */
+  readonly copyCount: Scalars['Int']['output'];
+  /** Number of datasets with such files. */
+  readonly datasetCount: Scalars['Int']['output'];
+  /** The first of these datasets, at most 100. */
+  readonly datasets: ReadonlyArray<DeletedShare>;
+  /** Number of files with copies that would be deleted. */
+  readonly fileCount: Scalars['Int']['output'];
+  /** False if not all files were looked at in time: there may be more. */
+  readonly isComplete: Scalars['Boolean']['output'];
+  /** The first of the files that would be kept, at most 20. */
+  readonly kept: ReadonlyArray<KeptFile>;
+  /** Number of files that would be kept because something needs them. */
+  readonly keptFileCount: Scalars['Int']['output'];
+  /** Time at which the oldest of these files was added; null without files. */
+  readonly oldestAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The first of these files, at most 20. */
+  readonly sample: ReadonlyArray<SelectedFile>;
+  /** Size of these copies together. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
+
+/** Rules to preview. */
+export type FileDeletionPreviewInput = {
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+  /** The rules. */
+  readonly rules: FilePolicyRulesInput;
+};
+
+/** Result of `fileDeletionPreview`. */
+export type FileDeletionPreviewResult = {
+  readonly __typename?: 'FileDeletionPreviewResult';
+  /** What the rules would delete; null if there are errors. */
+  readonly preview?: Maybe<FileDeletionPreview>;
+  /** Errors in the input; empty if there are none. */
+  readonly userErrors: ReadonlyArray<FileDeletionPreviewUserError>;
+};
+
+/** An error in the input of `fileDeletionPreview`. */
+export type FileDeletionPreviewUserError = UserError & {
+  readonly __typename?: 'FileDeletionPreviewUserError';
+  /** Code of the error, for programs. */
+  readonly code: SetFilePolicyUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
 /** A header of an HTTP request. */
 export type FileHeader = {
   readonly __typename?: 'FileHeader';
@@ -3088,12 +3218,147 @@ export type FileHeader = {
   readonly value: Scalars['String']['output'];
 };
 
+/** Event from which the days are counted for which files are kept. */
+export type FileKeptSince =
+  /** The file was added to its dataset. */
+  | 'ADDED'
+  /** The dataset was filled, closed, or read by a task, whichever was last, and the file was added before. */
+  | 'LAST_USED';
+
 /** HTTP method by which a file is transferred. */
 export type FileMethod =
   /** Reads the file. */
   | 'GET'
   /** Writes the file. */
   | 'PUT';
+
+/** A policy of an experiment for the lifetime of the files of its datasets. */
+export type FilePolicy = {
+  readonly __typename?: 'FilePolicy';
+  /** Time of creation. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Experiment whose files it deletes. */
+  readonly experiment: Experiment;
+  /** Opaque identifier, `filePolicy_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** True if it is applied. */
+  readonly isEnabled: Scalars['Boolean']['output'];
+  /** What it did when it was applied last; null if it never was. */
+  readonly lastRun?: Maybe<FilePolicyRun>;
+  /** Name, unique in the experiment. */
+  readonly name: Scalars['String']['output'];
+  /** Time at which it is applied next; null for a policy that is not enabled. */
+  readonly nextAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Rules that count now. */
+  readonly rules: FilePolicyRules;
+  /** Number of the version that counts now. */
+  readonly version: Scalars['Int']['output'];
+  /** Versions, the newest first, at most 100. */
+  readonly versions: ReadonlyArray<FilePolicyVersion>;
+};
+
+/** A page of file policies. */
+export type FilePolicyConnection = {
+  readonly __typename?: 'FilePolicyConnection';
+  /** The policies with their cursors. */
+  readonly edges: ReadonlyArray<FilePolicyEdge>;
+  /** The policies. */
+  readonly nodes: ReadonlyArray<FilePolicy>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of policies in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A file policy on a page. */
+export type FilePolicyEdge = {
+  readonly __typename?: 'FilePolicyEdge';
+  /** Cursor of the policy, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The policy. */
+  readonly node: FilePolicy;
+};
+
+/** Conditions on file policies; all must hold. */
+export type FilePolicyFilter = {
+  /** Names of experiments, at most 1000. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of policies, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
+/** Rules of a file policy. A copy is deleted if all hold. */
+export type FilePolicyRules = {
+  readonly __typename?: 'FilePolicyRules';
+  /** The only dataset; null for several, or if you may not see it. */
+  readonly dataset?: Maybe<Dataset>;
+  /** Identifier of the dataset; null for several. */
+  readonly datasetId?: Maybe<Scalars['ID']['output']>;
+  /** Days for which files are kept. */
+  readonly keepDays: Scalars['Int']['output'];
+  /** Number of the newest of the datasets whose files are kept. */
+  readonly keepNewest: Scalars['Int']['output'];
+  /** Number of copies of each file that stay AVAILABLE. */
+  readonly minReplicas: Scalars['Int']['output'];
+  /** Beginning of the names of the datasets; null for all. */
+  readonly namePrefix?: Maybe<Scalars['String']['output']>;
+  /** Days for which copies can be restored before they are deleted. */
+  readonly restoreDays: Scalars['Int']['output'];
+  /** Event from which these days are counted. */
+  readonly since: FileKeptSince;
+  /** Name of the storage in which copies are deleted; null for all. */
+  readonly storageName?: Maybe<Scalars['String']['output']>;
+};
+
+/** Rules of a file policy. A copy is deleted if all hold. */
+export type FilePolicyRulesInput = {
+  /** Only files of this dataset. */
+  readonly datasetId?: InputMaybe<Scalars['ID']['input']>;
+  /** Days for which files are kept, 1 to 36,500. A copy that was restored is kept for as long again. */
+  readonly keepDays: Scalars['Int']['input'];
+  /** Number of the newest of the datasets whose files are kept, at most 1000. */
+  readonly keepNewest?: InputMaybe<Scalars['Int']['input']>;
+  /** Number of copies of each file that stay AVAILABLE, at most 20; 1 by default if `storageName` is given, otherwise 0. */
+  readonly minReplicas?: InputMaybe<Scalars['Int']['input']>;
+  /** Only files of datasets whose names begin with it. */
+  readonly namePrefix?: InputMaybe<Scalars['String']['input']>;
+  /** Days for which copies can be restored before they are deleted, at most 365; with 0, for 10 minutes. */
+  readonly restoreDays?: InputMaybe<Scalars['Int']['input']>;
+  /** Event from which these days are counted. */
+  readonly since?: InputMaybe<FileKeptSince>;
+  /** Only copies in this storage. */
+  readonly storageName?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** What a file policy did. */
+export type FilePolicyRun = {
+  readonly __typename?: 'FilePolicyRun';
+  /** Time at which it was applied. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Number of copies whose deletion it asked for. */
+  readonly copyCount: Scalars['Int']['output'];
+  /** Number of files that it kept because something needs them. */
+  readonly keptFileCount: Scalars['Int']['output'];
+  /** Size of these copies together. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
+
+/** A version of a file policy. */
+export type FilePolicyVersion = {
+  readonly __typename?: 'FilePolicyVersion';
+  /** Time at which it was written. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Principal that wrote it. */
+  readonly author: Principal;
+  /** Comment of the author; null without one. */
+  readonly comment?: Maybe<Scalars['String']['output']>;
+  /** True if the policy is applied. */
+  readonly isEnabled: Scalars['Boolean']['output'];
+  /** Its rules. */
+  readonly rules: FilePolicyRules;
+  /** Number, from 1. */
+  readonly version: Scalars['Int']['output'];
+};
 
 /** A file that can be fetched. */
 export type FileReference = {
@@ -3132,6 +3397,8 @@ export type FileReplica = {
   readonly __typename?: 'FileReplica';
   /** Time of the latest change of the state. */
   readonly changedAt: Scalars['DateTime']['output'];
+  /** Deletion by Rhizome; null for a copy that it neither deletes nor has deleted. */
+  readonly deletion?: Maybe<ReplicaDeletion>;
   /** `rhizome://STORAGE/KEY`, another location in a storage, or an `http://` or `https://` URL. */
   readonly location: Scalars['String']['output'];
   /** Current state. */
@@ -3154,6 +3421,8 @@ export type FileReplicaState =
   | 'AVAILABLE'
   /** It is being deleted. */
   | 'BEING_DELETED'
+  /** Rhizome has deleted it from its storage. */
+  | 'DELETED'
   /** It is lost. */
   | 'LOST'
   /** It cannot be read now, for example because it is on tape. */
@@ -5490,6 +5759,17 @@ export type JobTransition = {
   readonly to: JobState;
 };
 
+/** A file that is kept although it was selected. */
+export type KeptFile = {
+  readonly __typename?: 'KeptFile';
+  /** The dataset; null if it was removed meanwhile. */
+  readonly dataset?: Maybe<Dataset>;
+  /** Name of the file. */
+  readonly name: Scalars['String']['output'];
+  /** What needs it. */
+  readonly reason: Scalars['String']['output'];
+};
+
 /** A key and its value, as jobs, tasks, queues and workers have them. */
 export type Label = {
   readonly __typename?: 'Label';
@@ -5743,6 +6023,12 @@ export type Mutation = {
   readonly createWorkPool: CreateWorkPoolPayload;
   /** Declares a downtime of a queue or a site. */
   readonly declareDowntime: DeclareDowntimePayload;
+  /**
+   * Deletes copies of at most 10,000 files of a dataset: they are BEING_DELETED, can be restored for some days, and are
+   * deleted from their storages then. Copies that a live job, task or workflow needs, or that belong to another file,
+   * too, are kept. The records of the files stay.
+   */
+  readonly deleteDatasetFiles: DeleteDatasetFilesPayload;
   /** Deletes a secret with all versions. Jobs that name it fail. */
   readonly deleteSecret: DeleteSecretPayload;
   /** Disables a policy. Its versions are kept. */
@@ -5841,6 +6127,8 @@ export type Mutation = {
    * need `pilot:request` in all experiments that the queue admits.
    */
   readonly requestPilots: RequestPilotsPayload;
+  /** Makes copies of at most 10,000 files of a dataset AVAILABLE again whose deletion has not begun. */
+  readonly restoreDatasetFiles: RestoreDatasetFilesPayload;
   /** Lets dead letters wait again. Their attempts are counted from zero. */
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused fleet. */
@@ -5868,6 +6156,8 @@ export type Mutation = {
   readonly sealWorkflow: SealWorkflowPayload;
   /** Adds copies to files of a dataset, or changes the states of copies. */
   readonly setDatasetReplicas: SetDatasetReplicasPayload;
+  /** Creates a file policy, or adds a version to it, which counts from now on. */
+  readonly setFilePolicy: SetFilePolicyPayload;
   /** Changes the priority of jobs that have not been sent. */
   readonly setJobPriority: SetJobPriorityPayload;
   /** Sets the state of a queue, with a reason. */
@@ -6041,6 +6331,11 @@ export type MutationcreateWorkPoolArgs = {
 
 export type MutationdeclareDowntimeArgs = {
   input: DeclareDowntimeInput;
+};
+
+
+export type MutationdeleteDatasetFilesArgs = {
+  input: DeleteDatasetFilesInput;
 };
 
 
@@ -6224,6 +6519,11 @@ export type MutationrequestPilotsArgs = {
 };
 
 
+export type MutationrestoreDatasetFilesArgs = {
+  input: RestoreDatasetFilesInput;
+};
+
+
 export type MutationresubmitWorkUnitsArgs = {
   input: ResubmitWorkUnitsInput;
 };
@@ -6271,6 +6571,11 @@ export type MutationsealWorkflowArgs = {
 
 export type MutationsetDatasetReplicasArgs = {
   input: SetDatasetReplicasInput;
+};
+
+
+export type MutationsetFilePolicyArgs = {
+  input: SetFilePolicyInput;
 };
 
 
@@ -7551,6 +7856,10 @@ export type Query = {
   readonly experiments: ExperimentConnection;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
+  /** What rules of a file policy would delete now. Changes nothing. */
+  readonly fileDeletionPreview: FileDeletionPreviewResult;
+  /** File policies, the oldest first. */
+  readonly filePolicies: FilePolicyConnection;
   /** A fleet; null if it does not exist or you may not see it. */
   readonly fleet?: Maybe<Fleet>;
   /** Fleets, the newest first. */
@@ -7690,6 +7999,18 @@ export type QueryexperimentsArgs = {
 
 export type QueryexplainRequirementsArgs = {
   input: ExplainRequirementsInput;
+};
+
+
+export type QueryfileDeletionPreviewArgs = {
+  input: FileDeletionPreviewInput;
+};
+
+
+export type QueryfilePoliciesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<FilePolicyFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -8443,7 +8764,10 @@ export type RemoveDatasetUserError = UserError & {
 
 /** Code of an error of `removeDataset`. */
 export type RemoveDatasetUserErrorCode =
-  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
+  /**
+   * A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files; or
+   * copies of its files are being deleted.
+   */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
@@ -8525,6 +8849,21 @@ export type RemoveUploadUserErrorCode =
   | 'UPLOAD_IN_USE'
   /** The upload does not exist, or belongs to somebody else. */
   | 'UPLOAD_NOT_FOUND';
+
+/** Deletion of a copy of a file from its storage. */
+export type ReplicaDeletion = {
+  readonly __typename?: 'ReplicaDeletion';
+  /** Time from which the copy is deleted; later if something needs it. Until then, it can be restored. */
+  readonly dueAt: Scalars['DateTime']['output'];
+  /** True once the copy may be gone. It cannot be restored then. */
+  readonly hasBegun: Scalars['Boolean']['output'];
+  /** Identifier of the policy that asked for it; null for a deletion by hand. */
+  readonly policyId?: Maybe<Scalars['ID']['output']>;
+  /** Version of the policy. */
+  readonly policyVersion?: Maybe<Scalars['Int']['output']>;
+  /** Principal that asked for it, or that wrote the policy. */
+  readonly requestedBy: Principal;
+};
 
 /** Checkpoints that workers keep. */
 export type ReportCheckpointsInput = {
@@ -8752,6 +9091,47 @@ export type RequirementsExplanation = {
   /** Errors with which a submission of these requirements would be refused. */
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
+
+/** Files of a dataset whose copies are to be restored. */
+export type RestoreDatasetFilesInput = {
+  /** Only files behind this position: `nextPosition` of the call before. */
+  readonly afterPosition?: InputMaybe<Scalars['SafeInt']['input']>;
+  /** The dataset. */
+  readonly datasetId: Scalars['ID']['input'];
+  /** Conditions on the files; all files without them. */
+  readonly filter?: InputMaybe<DatasetFileFilter>;
+};
+
+/** Result of `restoreDatasetFiles`. */
+export type RestoreDatasetFilesPayload = {
+  readonly __typename?: 'RestoreDatasetFilesPayload';
+  /** Number of copies that are AVAILABLE again. */
+  readonly copyCount: Scalars['Int']['output'];
+  /** Position with which another call goes on, as `afterPosition`; null at the end of the dataset. */
+  readonly nextPosition?: Maybe<Scalars['SafeInt']['output']>;
+  /** Number of copies whose deletion had begun, or that another call changed. */
+  readonly tooLateCount: Scalars['Int']['output'];
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RestoreDatasetFilesUserError>;
+};
+
+/** An error in the input of `restoreDatasetFiles`. */
+export type RestoreDatasetFilesUserError = UserError & {
+  readonly __typename?: 'RestoreDatasetFilesUserError';
+  /** Code of the error, for programs. */
+  readonly code: RestoreDatasetFilesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `restoreDatasetFiles`. */
+export type RestoreDatasetFilesUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** Dead letters to work on again. */
 export type ResubmitWorkUnitsInput = {
@@ -9463,6 +9843,19 @@ export type SecretVersion = {
   readonly number: Scalars['Int']['output'];
 };
 
+/** A file with a copy that is deleted. */
+export type SelectedFile = {
+  readonly __typename?: 'SelectedFile';
+  /** Time at which it was added. */
+  readonly addedAt: Scalars['DateTime']['output'];
+  /** The dataset; null if it was removed meanwhile. */
+  readonly dataset?: Maybe<Dataset>;
+  /** Name of the file. */
+  readonly name: Scalars['String']['output'];
+  /** Size of the file. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
+
 /** A copy of a file, which is added unless the file has it. */
 export type SetDatasetReplicaInput = {
   /** Name of the file. */
@@ -9505,12 +9898,59 @@ export type SetDatasetReplicasUserError = UserError & {
 export type SetDatasetReplicasUserErrorCode =
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
+  /** The deletion of the copy has begun. */
+  | 'DELETION_BEGUN'
   /** The dataset has no file with this name. */
   | 'FILE_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** Other calls keep changing the file. */
   | 'REVISION_CONFLICT';
+
+/** A file policy to create or to change. */
+export type SetFilePolicyInput = {
+  /** Comment on the version, at most 500 characters. */
+  readonly comment?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+  /** Whether it is applied. */
+  readonly isEnabled?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the policy: 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  readonly name: Scalars['String']['input'];
+  /** Its rules. */
+  readonly rules: FilePolicyRulesInput;
+};
+
+/** Result of `setFilePolicy`. */
+export type SetFilePolicyPayload = {
+  readonly __typename?: 'SetFilePolicyPayload';
+  /** The policy; null if there are errors. */
+  readonly policy?: Maybe<FilePolicy>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<SetFilePolicyUserError>;
+};
+
+/** An error in the input of `setFilePolicy`. */
+export type SetFilePolicyUserError = UserError & {
+  readonly __typename?: 'SetFilePolicyUserError';
+  /** Code of the error, for programs. */
+  readonly code: SetFilePolicyUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `setFilePolicy` or `fileDeletionPreview`. */
+export type SetFilePolicyUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Other calls keep changing the policy. */
+  | 'VERSION_CONFLICT';
 
 /** Jobs and their new priority. */
 export type SetJobPriorityInput = {
@@ -12563,6 +13003,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<CreateUploadUserError, 'code'> & { code: _RefType['CreateUploadUserErrorCode'] } & { __typename: 'CreateUploadUserError' } )
     | ( Omit<CreateWorkPoolUserError, 'code'> & { code: _RefType['CreateWorkPoolUserErrorCode'] } & { __typename: 'CreateWorkPoolUserError' } )
     | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
+    | ( Omit<DeleteDatasetFilesUserError, 'code'> & { code: _RefType['DeleteDatasetFilesUserErrorCode'] } & { __typename: 'DeleteDatasetFilesUserError' } )
     | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
     | ( Omit<DisablePolicyUserError, 'code'> & { code: _RefType['DisablePolicyUserErrorCode'] } & { __typename: 'DisablePolicyUserError' } )
     | ( Omit<DrainFleetUserError, 'code'> & { code: _RefType['DrainFleetUserErrorCode'] } & { __typename: 'DrainFleetUserError' } )
@@ -12573,6 +13014,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ExtendWorkUnitsUserError, 'code'> & { code: _RefType['ExtendWorkUnitsUserErrorCode'] } & { __typename: 'ExtendWorkUnitsUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FailWorkUnitsUserError, 'code'> & { code: _RefType['FailWorkUnitsUserErrorCode'] } & { __typename: 'FailWorkUnitsUserError' } )
+    | ( Omit<FileDeletionPreviewUserError, 'code'> & { code: _RefType['SetFilePolicyUserErrorCode'] } & { __typename: 'FileDeletionPreviewUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
     | ( Omit<FinishTaskUserError, 'code'> & { code: _RefType['FinishTaskUserErrorCode'] } & { __typename: 'FinishTaskUserError' } )
     | ( Omit<GrantJobAccessUserError, 'code'> & { code: _RefType['GrantJobAccessUserErrorCode'] } & { __typename: 'GrantJobAccessUserError' } )
@@ -12600,6 +13042,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<ReportPilotsUserError, 'code'> & { code: _RefType['ReportPilotsUserErrorCode'] } & { __typename: 'ReportPilotsUserError' } )
     | ( Omit<RequestPilotsUserError, 'code'> & { code: _RefType['RequestPilotsUserErrorCode'] } & { __typename: 'RequestPilotsUserError' } )
+    | ( Omit<RestoreDatasetFilesUserError, 'code'> & { code: _RefType['RestoreDatasetFilesUserErrorCode'] } & { __typename: 'RestoreDatasetFilesUserError' } )
     | ( Omit<ResubmitWorkUnitsUserError, 'code'> & { code: _RefType['ResubmitWorkUnitsUserErrorCode'] } & { __typename: 'ResubmitWorkUnitsUserError' } )
     | ( Omit<ResumeFleetUserError, 'code'> & { code: _RefType['ResumeFleetUserErrorCode'] } & { __typename: 'ResumeFleetUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
@@ -12610,6 +13053,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
     | ( Omit<SealWorkflowUserError, 'code'> & { code: _RefType['SealWorkflowUserErrorCode'] } & { __typename: 'SealWorkflowUserError' } )
     | ( Omit<SetDatasetReplicasUserError, 'code'> & { code: _RefType['SetDatasetReplicasUserErrorCode'] } & { __typename: 'SetDatasetReplicasUserError' } )
+    | ( Omit<SetFilePolicyUserError, 'code'> & { code: _RefType['SetFilePolicyUserErrorCode'] } & { __typename: 'SetFilePolicyUserError' } )
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
     | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
     | ( Omit<SetSharesUserError, 'code'> & { code: _RefType['SetSharesUserErrorCode'] } & { __typename: 'SetSharesUserError' } )
@@ -12766,6 +13210,7 @@ export type ResolversTypes = {
   DatasetEdge: ResolverTypeWrapper<Omit<DatasetEdge, 'node'> & { node: ResolversTypes['Dataset'] }>;
   DatasetFile: ResolverTypeWrapper<DatasetFileMapper>;
   DatasetFileConnection: ResolverTypeWrapper<DatasetFileConnectionMapper>;
+  DatasetFileDeletion: ResolverTypeWrapper<DatasetFileDeletionMapper>;
   DatasetFileEdge: ResolverTypeWrapper<Omit<DatasetFileEdge, 'node'> & { node: ResolversTypes['DatasetFile'] }>;
   DatasetFileFilter: DatasetFileFilter;
   DatasetFileInput: DatasetFileInput;
@@ -12780,10 +13225,15 @@ export type ResolversTypes = {
   DeclareDowntimePayload: ResolverTypeWrapper<Omit<DeclareDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['DeclareDowntimeUserError']> }>;
   DeclareDowntimeUserError: ResolverTypeWrapper<Omit<DeclareDowntimeUserError, 'code'> & { code: ResolversTypes['DeclareDowntimeUserErrorCode'] }>;
   DeclareDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'SITE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
+  DeleteDatasetFilesInput: DeleteDatasetFilesInput;
+  DeleteDatasetFilesPayload: ResolverTypeWrapper<Omit<DeleteDatasetFilesPayload, 'deletion' | 'userErrors'> & { deletion?: Maybe<ResolversTypes['DatasetFileDeletion']>, userErrors: ReadonlyArray<ResolversTypes['DeleteDatasetFilesUserError']> }>;
+  DeleteDatasetFilesUserError: ResolverTypeWrapper<Omit<DeleteDatasetFilesUserError, 'code'> & { code: ResolversTypes['DeleteDatasetFilesUserErrorCode'] }>;
+  DeleteDatasetFilesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DATASET_NOT_FOUND' | 'SEARCH_TOO_LONG'>;
   DeleteSecretInput: DeleteSecretInput;
   DeleteSecretPayload: ResolverTypeWrapper<Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['DeleteSecretUserError']> }>;
   DeleteSecretUserError: ResolverTypeWrapper<Omit<DeleteSecretUserError, 'code'> & { code: ResolversTypes['DeleteSecretUserErrorCode'] }>;
   DeleteSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
+  DeletedShare: ResolverTypeWrapper<DeletedShareMapper>;
   Device: ResolverTypeWrapper<DeviceMapper>;
   DeviceFactSource: ResolverTypeWrapper<DeviceFactSource>;
   DeviceFactSourceInput: DeviceFactSourceInput;
@@ -12858,13 +13308,26 @@ export type ResolversTypes = {
   FileChecksum: ResolverTypeWrapper<Omit<FileChecksum, 'kind'> & { kind: ResolversTypes['FileChecksumKind'] }>;
   FileChecksumInput: FileChecksumInput;
   FileChecksumKind: ResolverTypeWrapper<'SHA256' | 'MD5' | 'ADLER32'>;
+  FileDeletionPreview: ResolverTypeWrapper<FileDeletionPreviewMapper>;
+  FileDeletionPreviewInput: FileDeletionPreviewInput;
+  FileDeletionPreviewResult: ResolverTypeWrapper<Omit<FileDeletionPreviewResult, 'preview' | 'userErrors'> & { preview?: Maybe<ResolversTypes['FileDeletionPreview']>, userErrors: ReadonlyArray<ResolversTypes['FileDeletionPreviewUserError']> }>;
+  FileDeletionPreviewUserError: ResolverTypeWrapper<Omit<FileDeletionPreviewUserError, 'code'> & { code: ResolversTypes['SetFilePolicyUserErrorCode'] }>;
   FileHeader: ResolverTypeWrapper<FileHeader>;
+  FileKeptSince: ResolverTypeWrapper<'ADDED' | 'LAST_USED'>;
   FileMethod: ResolverTypeWrapper<'GET' | 'PUT'>;
+  FilePolicy: ResolverTypeWrapper<FilePolicyMapper>;
+  FilePolicyConnection: ResolverTypeWrapper<FilePolicyConnectionMapper>;
+  FilePolicyEdge: ResolverTypeWrapper<Omit<FilePolicyEdge, 'node'> & { node: ResolversTypes['FilePolicy'] }>;
+  FilePolicyFilter: FilePolicyFilter;
+  FilePolicyRules: ResolverTypeWrapper<FilePolicyRulesMapper>;
+  FilePolicyRulesInput: FilePolicyRulesInput;
+  FilePolicyRun: ResolverTypeWrapper<FilePolicyRunMapper>;
+  FilePolicyVersion: ResolverTypeWrapper<FilePolicyVersionMapper>;
   FileReference: ResolverTypeWrapper<FileReferenceMapper>;
   FileReferenceInput: FileReferenceInput;
   FileReplica: ResolverTypeWrapper<FileReplicaMapper>;
   FileReplicaInput: FileReplicaInput;
-  FileReplicaState: ResolverTypeWrapper<'AVAILABLE' | 'UNAVAILABLE' | 'LOST' | 'BEING_DELETED'>;
+  FileReplicaState: ResolverTypeWrapper<'AVAILABLE' | 'UNAVAILABLE' | 'LOST' | 'BEING_DELETED' | 'DELETED'>;
   FinishJobInput: FinishJobInput;
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: ResolverTypeWrapper<Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['FinishJobsUserError']> }>;
@@ -13003,6 +13466,7 @@ export type ResolversTypes = {
   JobStateEvent: ResolverTypeWrapper<JobStateEventMapper>;
   JobStateTime: ResolverTypeWrapper<Omit<JobStateTime, 'state'> & { state: ResolversTypes['JobState'] }>;
   JobTransition: ResolverTypeWrapper<JobTransitionMapper>;
+  KeptFile: ResolverTypeWrapper<KeptFileMapper>;
   Label: ResolverTypeWrapper<Label>;
   LabelInput: LabelInput;
   LeaseClock: ResolverTypeWrapper<LeaseClockMapper>;
@@ -13153,6 +13617,7 @@ export type ResolversTypes = {
   RemoveUploadPayload: ResolverTypeWrapper<Omit<RemoveUploadPayload, 'upload' | 'userErrors'> & { upload?: Maybe<ResolversTypes['Upload']>, userErrors: ReadonlyArray<ResolversTypes['RemoveUploadUserError']> }>;
   RemoveUploadUserError: ResolverTypeWrapper<Omit<RemoveUploadUserError, 'code'> & { code: ResolversTypes['RemoveUploadUserErrorCode'] }>;
   RemoveUploadUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'UPLOAD_NOT_FOUND' | 'UPLOAD_IN_USE' | 'REVISION_CONFLICT'>;
+  ReplicaDeletion: ResolverTypeWrapper<ReplicaDeletionMapper>;
   ReportCheckpointsInput: ReportCheckpointsInput;
   ReportCheckpointsPayload: ResolverTypeWrapper<Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ReportCheckpointsUserError']> }>;
   ReportCheckpointsUserError: ResolverTypeWrapper<Omit<ReportCheckpointsUserError, 'code'> & { code: ResolversTypes['ReportCheckpointsUserErrorCode'] }>;
@@ -13175,6 +13640,10 @@ export type ResolversTypes = {
   RequestPilotsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'NOT_LEADING' | 'IDEMPOTENCY_KEY_REUSED'>;
   RequirementChange: ResolverTypeWrapper<RequirementChange>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
+  RestoreDatasetFilesInput: RestoreDatasetFilesInput;
+  RestoreDatasetFilesPayload: ResolverTypeWrapper<Omit<RestoreDatasetFilesPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['RestoreDatasetFilesUserError']> }>;
+  RestoreDatasetFilesUserError: ResolverTypeWrapper<Omit<RestoreDatasetFilesUserError, 'code'> & { code: ResolversTypes['RestoreDatasetFilesUserErrorCode'] }>;
+  RestoreDatasetFilesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DATASET_NOT_FOUND'>;
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
   ResubmitWorkUnitsPayload: ResolverTypeWrapper<Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ResubmitWorkUnitsUserError']> }>;
   ResubmitWorkUnitsUserError: ResolverTypeWrapper<Omit<ResubmitWorkUnitsUserError, 'code'> & { code: ResolversTypes['ResubmitWorkUnitsUserErrorCode'] }>;
@@ -13236,11 +13705,16 @@ export type ResolversTypes = {
   SecretEdge: ResolverTypeWrapper<Omit<SecretEdge, 'node'> & { node: ResolversTypes['Secret'] }>;
   SecretScope: ResolverTypeWrapper<'USER' | 'EXPERIMENT'>;
   SecretVersion: ResolverTypeWrapper<SecretVersionMapper>;
+  SelectedFile: ResolverTypeWrapper<SelectedFileMapper>;
   SetDatasetReplicaInput: SetDatasetReplicaInput;
   SetDatasetReplicasInput: SetDatasetReplicasInput;
   SetDatasetReplicasPayload: ResolverTypeWrapper<Omit<SetDatasetReplicasPayload, 'files' | 'userErrors'> & { files: ReadonlyArray<ResolversTypes['DatasetFile']>, userErrors: ReadonlyArray<ResolversTypes['SetDatasetReplicasUserError']> }>;
   SetDatasetReplicasUserError: ResolverTypeWrapper<Omit<SetDatasetReplicasUserError, 'code'> & { code: ResolversTypes['SetDatasetReplicasUserErrorCode'] }>;
-  SetDatasetReplicasUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DATASET_NOT_FOUND' | 'FILE_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  SetDatasetReplicasUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DATASET_NOT_FOUND' | 'FILE_NOT_FOUND' | 'REVISION_CONFLICT' | 'DELETION_BEGUN'>;
+  SetFilePolicyInput: SetFilePolicyInput;
+  SetFilePolicyPayload: ResolverTypeWrapper<Omit<SetFilePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversTypes['FilePolicy']>, userErrors: ReadonlyArray<ResolversTypes['SetFilePolicyUserError']> }>;
+  SetFilePolicyUserError: ResolverTypeWrapper<Omit<SetFilePolicyUserError, 'code'> & { code: ResolversTypes['SetFilePolicyUserErrorCode'] }>;
+  SetFilePolicyUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'DATASET_NOT_FOUND' | 'VERSION_CONFLICT'>;
   SetJobPriorityInput: SetJobPriorityInput;
   SetJobPriorityPayload: ResolverTypeWrapper<Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['SetJobPriorityUserError']> }>;
   SetJobPriorityUserError: ResolverTypeWrapper<Omit<SetJobPriorityUserError, 'code'> & { code: ResolversTypes['SetJobPriorityUserErrorCode'] }>;
@@ -13531,6 +14005,7 @@ export type ResolversParentTypes = {
   DatasetEdge: Omit<DatasetEdge, 'node'> & { node: ResolversParentTypes['Dataset'] };
   DatasetFile: DatasetFileMapper;
   DatasetFileConnection: DatasetFileConnectionMapper;
+  DatasetFileDeletion: DatasetFileDeletionMapper;
   DatasetFileEdge: Omit<DatasetFileEdge, 'node'> & { node: ResolversParentTypes['DatasetFile'] };
   DatasetFileFilter: DatasetFileFilter;
   DatasetFileInput: DatasetFileInput;
@@ -13541,9 +14016,13 @@ export type ResolversParentTypes = {
   DeclareDowntimeInput: DeclareDowntimeInput;
   DeclareDowntimePayload: Omit<DeclareDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['DeclareDowntimeUserError']> };
   DeclareDowntimeUserError: DeclareDowntimeUserError;
+  DeleteDatasetFilesInput: DeleteDatasetFilesInput;
+  DeleteDatasetFilesPayload: Omit<DeleteDatasetFilesPayload, 'deletion' | 'userErrors'> & { deletion?: Maybe<ResolversParentTypes['DatasetFileDeletion']>, userErrors: ReadonlyArray<ResolversParentTypes['DeleteDatasetFilesUserError']> };
+  DeleteDatasetFilesUserError: DeleteDatasetFilesUserError;
   DeleteSecretInput: DeleteSecretInput;
   DeleteSecretPayload: Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['DeleteSecretUserError']> };
   DeleteSecretUserError: DeleteSecretUserError;
+  DeletedShare: DeletedShareMapper;
   Device: DeviceMapper;
   DeviceFactSource: DeviceFactSource;
   DeviceFactSourceInput: DeviceFactSourceInput;
@@ -13601,7 +14080,19 @@ export type ResolversParentTypes = {
   FailedWorkUnitInput: FailedWorkUnitInput;
   FileChecksum: FileChecksum;
   FileChecksumInput: FileChecksumInput;
+  FileDeletionPreview: FileDeletionPreviewMapper;
+  FileDeletionPreviewInput: FileDeletionPreviewInput;
+  FileDeletionPreviewResult: Omit<FileDeletionPreviewResult, 'preview' | 'userErrors'> & { preview?: Maybe<ResolversParentTypes['FileDeletionPreview']>, userErrors: ReadonlyArray<ResolversParentTypes['FileDeletionPreviewUserError']> };
+  FileDeletionPreviewUserError: FileDeletionPreviewUserError;
   FileHeader: FileHeader;
+  FilePolicy: FilePolicyMapper;
+  FilePolicyConnection: FilePolicyConnectionMapper;
+  FilePolicyEdge: Omit<FilePolicyEdge, 'node'> & { node: ResolversParentTypes['FilePolicy'] };
+  FilePolicyFilter: FilePolicyFilter;
+  FilePolicyRules: FilePolicyRulesMapper;
+  FilePolicyRulesInput: FilePolicyRulesInput;
+  FilePolicyRun: FilePolicyRunMapper;
+  FilePolicyVersion: FilePolicyVersionMapper;
   FileReference: FileReferenceMapper;
   FileReferenceInput: FileReferenceInput;
   FileReplica: FileReplicaMapper;
@@ -13726,6 +14217,7 @@ export type ResolversParentTypes = {
   JobStateEvent: JobStateEventMapper;
   JobStateTime: JobStateTime;
   JobTransition: JobTransitionMapper;
+  KeptFile: KeptFileMapper;
   Label: Label;
   LabelInput: LabelInput;
   LeaseClock: LeaseClockMapper;
@@ -13844,6 +14336,7 @@ export type ResolversParentTypes = {
   RemoveUploadInput: RemoveUploadInput;
   RemoveUploadPayload: Omit<RemoveUploadPayload, 'upload' | 'userErrors'> & { upload?: Maybe<ResolversParentTypes['Upload']>, userErrors: ReadonlyArray<ResolversParentTypes['RemoveUploadUserError']> };
   RemoveUploadUserError: RemoveUploadUserError;
+  ReplicaDeletion: ReplicaDeletionMapper;
   ReportCheckpointsInput: ReportCheckpointsInput;
   ReportCheckpointsPayload: Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportCheckpointsUserError']> };
   ReportCheckpointsUserError: ReportCheckpointsUserError;
@@ -13861,6 +14354,9 @@ export type ResolversParentTypes = {
   RequestPilotsUserError: RequestPilotsUserError;
   RequirementChange: RequirementChange;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
+  RestoreDatasetFilesInput: RestoreDatasetFilesInput;
+  RestoreDatasetFilesPayload: Omit<RestoreDatasetFilesPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['RestoreDatasetFilesUserError']> };
+  RestoreDatasetFilesUserError: RestoreDatasetFilesUserError;
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
   ResubmitWorkUnitsPayload: Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ResubmitWorkUnitsUserError']> };
   ResubmitWorkUnitsUserError: ResubmitWorkUnitsUserError;
@@ -13910,10 +14406,14 @@ export type ResolversParentTypes = {
   SecretConnection: SecretConnectionMapper;
   SecretEdge: Omit<SecretEdge, 'node'> & { node: ResolversParentTypes['Secret'] };
   SecretVersion: SecretVersionMapper;
+  SelectedFile: SelectedFileMapper;
   SetDatasetReplicaInput: SetDatasetReplicaInput;
   SetDatasetReplicasInput: SetDatasetReplicasInput;
   SetDatasetReplicasPayload: Omit<SetDatasetReplicasPayload, 'files' | 'userErrors'> & { files: ReadonlyArray<ResolversParentTypes['DatasetFile']>, userErrors: ReadonlyArray<ResolversParentTypes['SetDatasetReplicasUserError']> };
   SetDatasetReplicasUserError: SetDatasetReplicasUserError;
+  SetFilePolicyInput: SetFilePolicyInput;
+  SetFilePolicyPayload: Omit<SetFilePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversParentTypes['FilePolicy']>, userErrors: ReadonlyArray<ResolversParentTypes['SetFilePolicyUserError']> };
+  SetFilePolicyUserError: SetFilePolicyUserError;
   SetJobPriorityInput: SetJobPriorityInput;
   SetJobPriorityPayload: Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['SetJobPriorityUserError']> };
   SetJobPriorityUserError: SetJobPriorityUserError;
@@ -14637,6 +15137,16 @@ export type DatasetFileConnectionResolvers<ContextType = Context, ParentType ext
   totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
 
+export type DatasetFileDeletionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DatasetFileDeletion'] = ResolversParentTypes['DatasetFileDeletion']> = {
+  copyCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  fileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  kept?: Resolver<ReadonlyArray<ResolversTypes['KeptFile']>, ParentType, ContextType>;
+  keptFileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  nextPosition?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+  sample?: Resolver<ReadonlyArray<ResolversTypes['SelectedFile']>, ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
+
 export type DatasetFileEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DatasetFileEdge'] = ResolversParentTypes['DatasetFileEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['DatasetFile'], ParentType, ContextType>;
@@ -14682,6 +15192,20 @@ export type DeclareDowntimeUserErrorResolvers<ContextType = Context, ParentType 
 
 export type DeclareDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SITE_NOT_FOUND?: any }, ResolversTypes['DeclareDowntimeUserErrorCode']>;
 
+export type DeleteDatasetFilesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteDatasetFilesPayload'] = ResolversParentTypes['DeleteDatasetFilesPayload']> = {
+  deletion?: Resolver<Maybe<ResolversTypes['DatasetFileDeletion']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DeleteDatasetFilesUserError']>, ParentType, ContextType>;
+};
+
+export type DeleteDatasetFilesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteDatasetFilesUserError'] = ResolversParentTypes['DeleteDatasetFilesUserError']> = {
+  code?: Resolver<ResolversTypes['DeleteDatasetFilesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DeleteDatasetFilesUserErrorCodeResolvers = EnumResolverSignature<{ DATASET_NOT_FOUND?: any, INVALID_VALUE?: any, SEARCH_TOO_LONG?: any }, ResolversTypes['DeleteDatasetFilesUserErrorCode']>;
+
 export type DeleteSecretPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteSecretPayload'] = ResolversParentTypes['DeleteSecretPayload']> = {
   isDeleted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['DeleteSecretUserError']>, ParentType, ContextType>;
@@ -14695,6 +15219,12 @@ export type DeleteSecretUserErrorResolvers<ContextType = Context, ParentType ext
 };
 
 export type DeleteSecretUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['DeleteSecretUserErrorCode']>;
+
+export type DeletedShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeletedShare'] = ResolversParentTypes['DeletedShare']> = {
+  dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;
+  fileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
 
 export type DeviceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Device'] = ResolversParentTypes['Device']> = {
   brand?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -15033,12 +15563,92 @@ export type FileChecksumResolvers<ContextType = Context, ParentType extends Reso
 
 export type FileChecksumKindResolvers = EnumResolverSignature<{ ADLER32?: any, MD5?: any, SHA256?: any }, ResolversTypes['FileChecksumKind']>;
 
+export type FileDeletionPreviewResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileDeletionPreview'] = ResolversParentTypes['FileDeletionPreview']> = {
+  copyCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  datasetCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  datasets?: Resolver<ReadonlyArray<ResolversTypes['DeletedShare']>, ParentType, ContextType>;
+  fileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  isComplete?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  kept?: Resolver<ReadonlyArray<ResolversTypes['KeptFile']>, ParentType, ContextType>;
+  keptFileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  oldestAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  sample?: Resolver<ReadonlyArray<ResolversTypes['SelectedFile']>, ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
+
+export type FileDeletionPreviewResultResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileDeletionPreviewResult'] = ResolversParentTypes['FileDeletionPreviewResult']> = {
+  preview?: Resolver<Maybe<ResolversTypes['FileDeletionPreview']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['FileDeletionPreviewUserError']>, ParentType, ContextType>;
+};
+
+export type FileDeletionPreviewUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileDeletionPreviewUserError'] = ResolversParentTypes['FileDeletionPreviewUserError']> = {
+  code?: Resolver<ResolversTypes['SetFilePolicyUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type FileHeaderResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileHeader'] = ResolversParentTypes['FileHeader']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   value?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type FileKeptSinceResolvers = EnumResolverSignature<{ ADDED?: any, LAST_USED?: any }, ResolversTypes['FileKeptSince']>;
+
 export type FileMethodResolvers = EnumResolverSignature<{ GET?: any, PUT?: any }, ResolversTypes['FileMethod']>;
+
+export type FilePolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicy'] = ResolversParentTypes['FilePolicy']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isEnabled?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  lastRun?: Resolver<Maybe<ResolversTypes['FilePolicyRun']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  nextAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  rules?: Resolver<ResolversTypes['FilePolicyRules'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  versions?: Resolver<ReadonlyArray<ResolversTypes['FilePolicyVersion']>, ParentType, ContextType>;
+};
+
+export type FilePolicyConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicyConnection'] = ResolversParentTypes['FilePolicyConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['FilePolicyEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['FilePolicy']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type FilePolicyEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicyEdge'] = ResolversParentTypes['FilePolicyEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['FilePolicy'], ParentType, ContextType>;
+};
+
+export type FilePolicyRulesResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicyRules'] = ResolversParentTypes['FilePolicyRules']> = {
+  dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;
+  datasetId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  keepDays?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  keepNewest?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  minReplicas?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  namePrefix?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  restoreDays?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  since?: Resolver<ResolversTypes['FileKeptSince'], ParentType, ContextType>;
+  storageName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type FilePolicyRunResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicyRun'] = ResolversParentTypes['FilePolicyRun']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  copyCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  keptFileCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
+
+export type FilePolicyVersionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FilePolicyVersion'] = ResolversParentTypes['FilePolicyVersion']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  author?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  comment?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  isEnabled?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  rules?: Resolver<ResolversTypes['FilePolicyRules'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
 
 export type FileReferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileReference'] = ResolversParentTypes['FileReference']> = {
   checksums?: Resolver<ReadonlyArray<ResolversTypes['FileChecksum']>, ParentType, ContextType>;
@@ -15050,12 +15660,13 @@ export type FileReferenceResolvers<ContextType = Context, ParentType extends Res
 
 export type FileReplicaResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileReplica'] = ResolversParentTypes['FileReplica']> = {
   changedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  deletion?: Resolver<Maybe<ResolversTypes['ReplicaDeletion']>, ParentType, ContextType>;
   location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['FileReplicaState'], ParentType, ContextType>;
   storageName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
-export type FileReplicaStateResolvers = EnumResolverSignature<{ AVAILABLE?: any, BEING_DELETED?: any, LOST?: any, UNAVAILABLE?: any }, ResolversTypes['FileReplicaState']>;
+export type FileReplicaStateResolvers = EnumResolverSignature<{ AVAILABLE?: any, BEING_DELETED?: any, DELETED?: any, LOST?: any, UNAVAILABLE?: any }, ResolversTypes['FileReplicaState']>;
 
 export type FinishJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FinishJobsPayload'] = ResolversParentTypes['FinishJobsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
@@ -15849,6 +16460,12 @@ export type JobTransitionResolvers<ContextType = Context, ParentType extends Res
   to?: Resolver<ResolversTypes['JobState'], ParentType, ContextType>;
 };
 
+export type KeptFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['KeptFile'] = ResolversParentTypes['KeptFile']> = {
+  dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type LabelResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Label'] = ResolversParentTypes['Label']> = {
   key?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   value?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -15929,6 +16546,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   createUpload?: Resolver<ResolversTypes['CreateUploadPayload'], ParentType, ContextType, RequireFields<MutationcreateUploadArgs, 'input'>>;
   createWorkPool?: Resolver<ResolversTypes['CreateWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcreateWorkPoolArgs, 'input'>>;
   declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
+  deleteDatasetFiles?: Resolver<ResolversTypes['DeleteDatasetFilesPayload'], ParentType, ContextType, RequireFields<MutationdeleteDatasetFilesArgs, 'input'>>;
   deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
   disablePolicy?: Resolver<ResolversTypes['DisablePolicyPayload'], ParentType, ContextType, RequireFields<MutationdisablePolicyArgs, 'input'>>;
   drainFleet?: Resolver<ResolversTypes['DrainFleetPayload'], ParentType, ContextType, RequireFields<MutationdrainFleetArgs, 'input'>>;
@@ -15965,6 +16583,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   reportPilots?: Resolver<ResolversTypes['ReportPilotsPayload'], ParentType, ContextType, RequireFields<MutationreportPilotsArgs, 'input'>>;
   requestPilots?: Resolver<ResolversTypes['RequestPilotsPayload'], ParentType, ContextType, RequireFields<MutationrequestPilotsArgs, 'input'>>;
+  restoreDatasetFiles?: Resolver<ResolversTypes['RestoreDatasetFilesPayload'], ParentType, ContextType, RequireFields<MutationrestoreDatasetFilesArgs, 'input'>>;
   resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
   resumeFleet?: Resolver<ResolversTypes['ResumeFleetPayload'], ParentType, ContextType, RequireFields<MutationresumeFleetArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
@@ -15975,6 +16594,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
   sealWorkflow?: Resolver<ResolversTypes['SealWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsealWorkflowArgs, 'input'>>;
   setDatasetReplicas?: Resolver<ResolversTypes['SetDatasetReplicasPayload'], ParentType, ContextType, RequireFields<MutationsetDatasetReplicasArgs, 'input'>>;
+  setFilePolicy?: Resolver<ResolversTypes['SetFilePolicyPayload'], ParentType, ContextType, RequireFields<MutationsetFilePolicyArgs, 'input'>>;
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
   setQueueState?: Resolver<ResolversTypes['SetQueueStatePayload'], ParentType, ContextType, RequireFields<MutationsetQueueStateArgs, 'input'>>;
   setShares?: Resolver<ResolversTypes['SetSharesPayload'], ParentType, ContextType, RequireFields<MutationsetSharesArgs, 'input'>>;
@@ -16412,6 +17032,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType, RequireFields<QueryexperimentArgs, 'name'>>;
   experiments?: Resolver<ResolversTypes['ExperimentConnection'], ParentType, ContextType, RequireFields<QueryexperimentsArgs, 'first'>>;
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
+  fileDeletionPreview?: Resolver<ResolversTypes['FileDeletionPreviewResult'], ParentType, ContextType, RequireFields<QueryfileDeletionPreviewArgs, 'input'>>;
+  filePolicies?: Resolver<ResolversTypes['FilePolicyConnection'], ParentType, ContextType, RequireFields<QueryfilePoliciesArgs, 'first'>>;
   fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType, RequireFields<QueryfleetArgs, 'id'>>;
   fleets?: Resolver<ResolversTypes['FleetConnection'], ParentType, ContextType, RequireFields<QueryfleetsArgs, 'first'>>;
   gpuModel?: Resolver<Maybe<ResolversTypes['GpuModel']>, ParentType, ContextType, RequireFields<QuerygpuModelArgs, 'name'>>;
@@ -16650,6 +17272,14 @@ export type RemoveUploadUserErrorResolvers<ContextType = Context, ParentType ext
 
 export type RemoveUploadUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, REVISION_CONFLICT?: any, UPLOAD_IN_USE?: any, UPLOAD_NOT_FOUND?: any }, ResolversTypes['RemoveUploadUserErrorCode']>;
 
+export type ReplicaDeletionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReplicaDeletion'] = ResolversParentTypes['ReplicaDeletion']> = {
+  dueAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  hasBegun?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  policyId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  policyVersion?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  requestedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+};
+
 export type ReportCheckpointsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportCheckpointsPayload'] = ResolversParentTypes['ReportCheckpointsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReportCheckpointsUserError']>, ParentType, ContextType>;
@@ -16730,6 +17360,22 @@ export type RequirementsExplanationResolvers<ContextType = Context, ParentType e
   pending?: Resolver<Maybe<ResolversTypes['JobPending']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitJobsUserError']>, ParentType, ContextType>;
 };
+
+export type RestoreDatasetFilesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RestoreDatasetFilesPayload'] = ResolversParentTypes['RestoreDatasetFilesPayload']> = {
+  copyCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  nextPosition?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+  tooLateCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RestoreDatasetFilesUserError']>, ParentType, ContextType>;
+};
+
+export type RestoreDatasetFilesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RestoreDatasetFilesUserError'] = ResolversParentTypes['RestoreDatasetFilesUserError']> = {
+  code?: Resolver<ResolversTypes['RestoreDatasetFilesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RestoreDatasetFilesUserErrorCodeResolvers = EnumResolverSignature<{ DATASET_NOT_FOUND?: any, INVALID_VALUE?: any }, ResolversTypes['RestoreDatasetFilesUserErrorCode']>;
 
 export type ResubmitWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResubmitWorkUnitsPayload'] = ResolversParentTypes['ResubmitWorkUnitsPayload']> = {
   hasMore?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
@@ -16955,6 +17601,13 @@ export type SecretVersionResolvers<ContextType = Context, ParentType extends Res
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type SelectedFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SelectedFile'] = ResolversParentTypes['SelectedFile']> = {
+  addedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
+
 export type SetDatasetReplicasPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetDatasetReplicasPayload'] = ResolversParentTypes['SetDatasetReplicasPayload']> = {
   files?: Resolver<ReadonlyArray<ResolversTypes['DatasetFile']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetDatasetReplicasUserError']>, ParentType, ContextType>;
@@ -16967,7 +17620,21 @@ export type SetDatasetReplicasUserErrorResolvers<ContextType = Context, ParentTy
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SetDatasetReplicasUserErrorCodeResolvers = EnumResolverSignature<{ DATASET_NOT_FOUND?: any, FILE_NOT_FOUND?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['SetDatasetReplicasUserErrorCode']>;
+export type SetDatasetReplicasUserErrorCodeResolvers = EnumResolverSignature<{ DATASET_NOT_FOUND?: any, DELETION_BEGUN?: any, FILE_NOT_FOUND?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['SetDatasetReplicasUserErrorCode']>;
+
+export type SetFilePolicyPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetFilePolicyPayload'] = ResolversParentTypes['SetFilePolicyPayload']> = {
+  policy?: Resolver<Maybe<ResolversTypes['FilePolicy']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetFilePolicyUserError']>, ParentType, ContextType>;
+};
+
+export type SetFilePolicyUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetFilePolicyUserError'] = ResolversParentTypes['SetFilePolicyUserError']> = {
+  code?: Resolver<ResolversTypes['SetFilePolicyUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SetFilePolicyUserErrorCodeResolvers = EnumResolverSignature<{ DATASET_NOT_FOUND?: any, EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, VERSION_CONFLICT?: any }, ResolversTypes['SetFilePolicyUserErrorCode']>;
 
 export type SetJobPriorityPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetJobPriorityPayload'] = ResolversParentTypes['SetJobPriorityPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
@@ -17425,7 +18092,7 @@ export type UploadEdgeResolvers<ContextType = Context, ParentType extends Resolv
 export type UploadStateResolvers = EnumResolverSignature<{ OPEN?: any, READY?: any }, ResolversTypes['UploadState']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AddWorkflowNodesUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendDatasetFilesUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloneWorkflowUserError' | 'CloseDatasetUserError' | 'CloseWorkPoolUserError' | 'CompleteUploadUserError' | 'CompleteWorkUnitsUserError' | 'CreateDatasetUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateUploadUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PilotDemandUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveDatasetUserError' | 'RemoveStorageUserError' | 'RemoveUploadUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ReportPilotsUserError' | 'RequestPilotsUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetDatasetReplicasUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AddWorkflowNodesUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendDatasetFilesUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloneWorkflowUserError' | 'CloseDatasetUserError' | 'CloseWorkPoolUserError' | 'CompleteUploadUserError' | 'CompleteWorkUnitsUserError' | 'CreateDatasetUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateUploadUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteDatasetFilesUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FileDeletionPreviewUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PilotDemandUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveDatasetUserError' | 'RemoveStorageUserError' | 'RemoveUploadUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ReportPilotsUserError' | 'RequestPilotsUserError' | 'RestoreDatasetFilesUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetDatasetReplicasUserError' | 'SetFilePolicyUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -17992,6 +18659,7 @@ export type Resolvers<ContextType = Context> = {
   DatasetEdge?: DatasetEdgeResolvers<ContextType>;
   DatasetFile?: DatasetFileResolvers<ContextType>;
   DatasetFileConnection?: DatasetFileConnectionResolvers<ContextType>;
+  DatasetFileDeletion?: DatasetFileDeletionResolvers<ContextType>;
   DatasetFileEdge?: DatasetFileEdgeResolvers<ContextType>;
   DatasetSplit?: DatasetSplitResolvers;
   DatasetState?: DatasetStateResolvers;
@@ -18002,9 +18670,13 @@ export type Resolvers<ContextType = Context> = {
   DeclareDowntimePayload?: DeclareDowntimePayloadResolvers<ContextType>;
   DeclareDowntimeUserError?: DeclareDowntimeUserErrorResolvers<ContextType>;
   DeclareDowntimeUserErrorCode?: DeclareDowntimeUserErrorCodeResolvers;
+  DeleteDatasetFilesPayload?: DeleteDatasetFilesPayloadResolvers<ContextType>;
+  DeleteDatasetFilesUserError?: DeleteDatasetFilesUserErrorResolvers<ContextType>;
+  DeleteDatasetFilesUserErrorCode?: DeleteDatasetFilesUserErrorCodeResolvers;
   DeleteSecretPayload?: DeleteSecretPayloadResolvers<ContextType>;
   DeleteSecretUserError?: DeleteSecretUserErrorResolvers<ContextType>;
   DeleteSecretUserErrorCode?: DeleteSecretUserErrorCodeResolvers;
+  DeletedShare?: DeletedShareResolvers<ContextType>;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
@@ -18059,8 +18731,18 @@ export type Resolvers<ContextType = Context> = {
   FailWorkUnitsUserErrorCode?: FailWorkUnitsUserErrorCodeResolvers;
   FileChecksum?: FileChecksumResolvers<ContextType>;
   FileChecksumKind?: FileChecksumKindResolvers;
+  FileDeletionPreview?: FileDeletionPreviewResolvers<ContextType>;
+  FileDeletionPreviewResult?: FileDeletionPreviewResultResolvers<ContextType>;
+  FileDeletionPreviewUserError?: FileDeletionPreviewUserErrorResolvers<ContextType>;
   FileHeader?: FileHeaderResolvers<ContextType>;
+  FileKeptSince?: FileKeptSinceResolvers;
   FileMethod?: FileMethodResolvers;
+  FilePolicy?: FilePolicyResolvers<ContextType>;
+  FilePolicyConnection?: FilePolicyConnectionResolvers<ContextType>;
+  FilePolicyEdge?: FilePolicyEdgeResolvers<ContextType>;
+  FilePolicyRules?: FilePolicyRulesResolvers<ContextType>;
+  FilePolicyRun?: FilePolicyRunResolvers<ContextType>;
+  FilePolicyVersion?: FilePolicyVersionResolvers<ContextType>;
   FileReference?: FileReferenceResolvers<ContextType>;
   FileReplica?: FileReplicaResolvers<ContextType>;
   FileReplicaState?: FileReplicaStateResolvers;
@@ -18164,6 +18846,7 @@ export type Resolvers<ContextType = Context> = {
   JobStateEvent?: JobStateEventResolvers<ContextType>;
   JobStateTime?: JobStateTimeResolvers<ContextType>;
   JobTransition?: JobTransitionResolvers<ContextType>;
+  KeptFile?: KeptFileResolvers<ContextType>;
   Label?: LabelResolvers<ContextType>;
   LeaseClock?: LeaseClockResolvers<ContextType>;
   LeaseClockState?: LeaseClockStateResolvers;
@@ -18275,6 +18958,7 @@ export type Resolvers<ContextType = Context> = {
   RemoveUploadPayload?: RemoveUploadPayloadResolvers<ContextType>;
   RemoveUploadUserError?: RemoveUploadUserErrorResolvers<ContextType>;
   RemoveUploadUserErrorCode?: RemoveUploadUserErrorCodeResolvers;
+  ReplicaDeletion?: ReplicaDeletionResolvers<ContextType>;
   ReportCheckpointsPayload?: ReportCheckpointsPayloadResolvers<ContextType>;
   ReportCheckpointsUserError?: ReportCheckpointsUserErrorResolvers<ContextType>;
   ReportCheckpointsUserErrorCode?: ReportCheckpointsUserErrorCodeResolvers;
@@ -18292,6 +18976,9 @@ export type Resolvers<ContextType = Context> = {
   RequestPilotsUserErrorCode?: RequestPilotsUserErrorCodeResolvers;
   RequirementChange?: RequirementChangeResolvers<ContextType>;
   RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
+  RestoreDatasetFilesPayload?: RestoreDatasetFilesPayloadResolvers<ContextType>;
+  RestoreDatasetFilesUserError?: RestoreDatasetFilesUserErrorResolvers<ContextType>;
+  RestoreDatasetFilesUserErrorCode?: RestoreDatasetFilesUserErrorCodeResolvers;
   ResubmitWorkUnitsPayload?: ResubmitWorkUnitsPayloadResolvers<ContextType>;
   ResubmitWorkUnitsUserError?: ResubmitWorkUnitsUserErrorResolvers<ContextType>;
   ResubmitWorkUnitsUserErrorCode?: ResubmitWorkUnitsUserErrorCodeResolvers;
@@ -18334,9 +19021,13 @@ export type Resolvers<ContextType = Context> = {
   SecretEdge?: SecretEdgeResolvers<ContextType>;
   SecretScope?: SecretScopeResolvers;
   SecretVersion?: SecretVersionResolvers<ContextType>;
+  SelectedFile?: SelectedFileResolvers<ContextType>;
   SetDatasetReplicasPayload?: SetDatasetReplicasPayloadResolvers<ContextType>;
   SetDatasetReplicasUserError?: SetDatasetReplicasUserErrorResolvers<ContextType>;
   SetDatasetReplicasUserErrorCode?: SetDatasetReplicasUserErrorCodeResolvers;
+  SetFilePolicyPayload?: SetFilePolicyPayloadResolvers<ContextType>;
+  SetFilePolicyUserError?: SetFilePolicyUserErrorResolvers<ContextType>;
+  SetFilePolicyUserErrorCode?: SetFilePolicyUserErrorCodeResolvers;
   SetJobPriorityPayload?: SetJobPriorityPayloadResolvers<ContextType>;
   SetJobPriorityUserError?: SetJobPriorityUserErrorResolvers<ContextType>;
   SetJobPriorityUserErrorCode?: SetJobPriorityUserErrorCodeResolvers;

@@ -140,6 +140,12 @@ export function goodInputs({
       'SetDatasetReplicasInput',
       { datasetId, replicas: [{ fileName: 'given', location: 'https://files.test/given' }] },
     ],
+    setFilePolicy: [
+      'SetFilePolicyInput',
+      { experiment: 'larkspur', name: randomUUID(), rules: { datasetId, keepDays: 30 } },
+    ],
+    deleteDatasetFiles: ['DeleteDatasetFilesInput', { datasetId, isDryRun: true }],
+    restoreDatasetFiles: ['RestoreDatasetFilesInput', { datasetId }],
     closeDataset: ['CloseDatasetInput', { datasetId }],
     removeDataset: ['RemoveDatasetInput', { datasetId, isDryRun: true }],
     updateFleet: ['UpdateFleetInput', { fleetId, settings: { max: 5 } }],

@@ -98,6 +98,12 @@ const ofCore: readonly Read[] = [
   query('workflows', '{ workflows { nodes { id } } }', { marks: ({ targets }) => [targets.workflow] }),
   byId('dataset', 'dataset'),
   query('datasets', '{ datasets { nodes { id } } }', { marks: ({ targets }) => [targets.dataset] }),
+  query('filePolicies', '{ filePolicies { nodes { id name } } }', { marks: () => ['"filePolicy_'] }),
+  query(
+    'fileDeletionPreview',
+    'query ($v: ID!) { fileDeletionPreview(input: { experiment: "atlas", rules: { datasetId: $v, keepDays: 1 } }) { preview { fileCount } userErrors { code } } }',
+    { variables: ({ dataset }) => ({ v: dataset }), marks: () => ['"fileCount"'] },
+  ),
   byId('fleet', 'fleet'),
   query('fleets', '{ fleets { nodes { id } } }', { marks: ({ targets }) => [targets.fleet] }),
   byId('workPool', 'pool'),

@@ -69,6 +69,11 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   }),
   closeDataset: ({ targets }) => ({ datasetId: targets.dataset }),
   removeDataset: ({ targets }) => ({ datasetId: targets.dataset }),
+  setFilePolicy: ({ targets }) => ({
+    ...{ experiment: 'atlas', name: 'guarded', rules: { datasetId: targets.dataset, keepDays: 1 } },
+  }),
+  deleteDatasetFiles: ({ targets }) => ({ datasetId: targets.dataset }),
+  restoreDatasetFiles: ({ targets }) => ({ datasetId: targets.dataset }),
   createFleet: ({ targets }) => ({
     ...{ poolId: targets.pool, name: 'mine', job: { name: 'mine', payload: { command: 'true' } } },
   }),

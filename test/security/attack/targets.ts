@@ -119,6 +119,8 @@ export async function prepareTargets(
   );
   const files = [{ name: 'guarded', sizeBytes: 1 }];
   await api.change('appendDatasetFiles', { datasetId: dataset.id, files });
+  const rules = { datasetId: dataset.id, keepDays: 30 };
+  await api.change('setFilePolicy', { experiment: 'atlas', name: 'guarded', rules });
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.

@@ -81,6 +81,16 @@ export const rows: Rows = [
     'query ($n: [String!]) { datasets(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query(
+    'filePolicies',
+    'query ($n: [String!]) { filePolicies(filter: { experiments: $n }) { nodes { id } } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
+  query(
+    'fileDeletionPreview',
+    'query ($i: FileDeletionPreviewInput!) { fileDeletionPreview(input: $i) { userErrors { code } } }',
+    ({ experiment, datasetId }) => ({ i: { experiment, rules: { datasetId, keepDays: 1 } } }),
+  ),
   query('fleet', 'query ($id: ID!) { fleet(id: $id) { id } }', ({ fleetId }) => ({ id: fleetId })),
   query(
     'fleets',
@@ -205,6 +215,11 @@ export const rows: Rows = [
   })),
   mutation('closeDataset', ({ datasetId }) => ({ datasetId })),
   mutation('removeDataset', ({ datasetId }) => ({ datasetId, isDryRun: true })),
+  mutation('setFilePolicy', ({ experiment, datasetId }, caller, target) => ({
+    ...{ experiment, name: `of-${caller}-${target}`.toLowerCase(), rules: { datasetId, keepDays: 1 } },
+  })),
+  mutation('deleteDatasetFiles', ({ datasetId }) => ({ datasetId, isDryRun: true })),
+  mutation('restoreDatasetFiles', ({ datasetId }) => ({ datasetId })),
   mutation('createFleet', ({ poolId }, caller, target) => ({
     ...{ poolId, name: `of-${caller}-${target}`.toLowerCase(), job: { name: 'x', payload } },
   })),

@@ -29,6 +29,7 @@ import { ruleEffects } from './rule-effects.js';
 import { jobStores, type JobStores } from './job-stores.repository.js';
 import { observedStore } from '../jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from '../jobs/transitions/transition-writer.js';
+import { WaitingInputs } from '../tasks/waiting-inputs.repository.js';
 import { LimitedTasks } from '../tasks/limits/limited-tasks.js';
 import { SuspendedTasks } from '../tasks/control/suspended-tasks.js';
 import { buildFleet, type FleetModule } from './fleet.module.js';
@@ -42,11 +43,12 @@ import { type JobFleetStores, jobFleetStores } from './fleets/job-fleets.reposit
 import { type JobFleetsModule, jobFleetsModule } from './fleets/job-fleets.module.js';
 import { FleetGates } from '../fleets/gate/fleet-gates.js';
 import { type FilesModule, filesModule } from './files/files.module.js';
-import { fileStores } from './files/file-stores.repository.js';
+import { type FileStores, fileStores } from './files/file-stores.repository.js';
 import type { PilotServices } from '../pilots/pilot-services.types.js';
 import { pilotStores } from './pilots/pilot-stores.repository.js';
 import { pilotsModule } from './pilots/pilots.module.js';
 import { datasetStores } from './datasets/dataset-stores.repository.js';
+import { type WaitingSources, waitingUserOfUpload, waitingUses } from './datasets/waiting-uses.js';
 import { type DatasetsModule, datasetsModule } from './datasets/datasets.module.js';
 import { serves } from '../storages/places.js';
 
@@ -130,14 +132,19 @@ export function createComponents(options: CoreOptions): Components {
   const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
   const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
   const units = unitsOf(options, { events, directories, stores, gates });
-  const files = filesModule({
-    ...{ stores, files: storedFiles, storages: directories.storages, experimentExists },
-    ...{ fleet, clock, ids, log },
-    siteOf: sitesOfQueues(directories.queues),
-    config: config?.files,
-  });
+  const absent = { waiting: new WaitingInputs(db), graphs, standing };
+  const files = filesOf(options, { stores, storedFiles, directories, fleet, absent });
   const pilots = pilotsOf(options, { directories, fleet });
-  const datasets = datasetsOf(options, { directories, stores, graphs, standing, fleet, events });
+  const datasets = datasetsOf(options, {
+    directories,
+    stores,
+    graphs,
+    standing,
+    fleet,
+    events,
+    files,
+    absent,
+  });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
@@ -167,6 +174,29 @@ function hostsOf(
 ) {
   const records = classRecordStore(db);
   return hostsModule({ ...judged, records, wasted: stores.wasted, limits: config?.hosts });
+}
+
+function filesOf(
+  { clock, ids, log, config }: CoreOptions,
+  {
+    stores,
+    storedFiles,
+    directories: { experiments, queues, storages },
+    fleet,
+    absent,
+  }: Pick<Components, 'directories' | 'fleet'> & {
+    readonly stores: JobStores;
+    readonly storedFiles: FileStores;
+    readonly absent: WaitingSources;
+  },
+): FilesModule {
+  return filesModule({
+    ...{ stores, files: storedFiles, storages, fleet, clock, ids, log },
+    experimentExists: async (name) => (await experiments.find(name)) !== null,
+    ...{ nodes: absent.graphs.nodes, siteOf: sitesOfQueues(queues) },
+    waitingUserOf: (upload) => waitingUserOfUpload(absent, upload),
+    config: config?.files,
+  });
 }
 
 function pilotsOf(
@@ -271,14 +301,23 @@ function datasetsOf(
     standing,
     fleet,
     events,
-  }: Pick<Components, 'directories' | 'fleet' | 'events'> &
-    Pick<Charged, 'graphs' | 'standing'> & { readonly stores: Pick<JobStores, 'tasks' | 'consumers'> },
+    files,
+    absent,
+  }: Pick<Components, 'directories' | 'fleet' | 'events' | 'files'> &
+    Pick<Charged, 'graphs' | 'standing'> & {
+      readonly absent: WaitingSources;
+      readonly stores: Pick<JobStores, 'tasks' | 'consumers'>;
+    },
 ): DatasetsModule {
   return datasetsModule({
     ...{ stores: datasetStores(db), leader: fleet.leadership, clock, ids, log },
     ...{ stream: events, consumers },
     experimentExists: async (name) => (await experiments.find(name)) !== null,
+    experimentNames: async () => (await experiments.all()).map(({ _id }) => _id),
     storages: async (name) => (await storages.allFresh()).filter((one) => serves(one, name)),
+    allStorages: () => storages.allFresh(),
+    open: (storage) => files.opened.of(storage),
+    waiting: waitingUses(absent),
     taskOf: (datasetId, use) => tasks.needsDataset(datasetId, use),
     submitterOf: async (datasetId) => {
       const [nodes, templates] = await Promise.all([
@@ -298,7 +337,8 @@ function directoriesForJobs(
   { experiments, shares, queues, storages }: Directories,
   { datasets, files }: Pick<Components, 'datasets' | 'files'>,
 ) {
-  const sources = { experiments, shares, storages, datasets: datasets.facts };
+  const { facts, deletedPlaces } = datasets;
+  const sources = { experiments, shares, storages, datasets: facts, deletedPlaces };
   return {
     experiments: {
       find: (name: string) => experimentFacts(sources, name, files.uploadUses),

@@ -79,7 +79,10 @@ export function servicesOf(components: Components, clock: Clock): CoreServices {
     diagnoses: diagnosesOf(components, clock),
     explain: explainer({
       experiment: (name) =>
-        experimentFacts({ experiments, shares, storages, datasets: datasets.facts }, name),
+        experimentFacts(
+          { experiments, shares, storages, datasets: datasets.facts, deletedPlaces: datasets.deletedPlaces },
+          name,
+        ),
       queues: queueDirectory(queues),
       checkSelector,
       explain: (asked, input, caller) => fleet.services.explanations.explain(asked, input, caller),

@@ -10,11 +10,12 @@ import type { QueueFacts } from '../queues/queue-facts.types.js';
 /** Sources of the properties of experiments. */
 export interface ExperimentSources extends Pick<Directories, 'experiments' | 'shares' | 'storages'> {
   readonly datasets: NonNullable<ExperimentFacts['datasets']>;
+  readonly deletedPlaces: NonNullable<ExperimentFacts['deletedPlaces']>;
 }
 
 /** Experiment with its shares as stored now, or null. */
 export async function experimentFacts(
-  { experiments, shares, storages, datasets }: ExperimentSources,
+  { experiments, shares, storages, datasets, deletedPlaces }: ExperimentSources,
   name: string,
   uploads?: Pick<UploadUses, 'usable'>,
 ): Promise<ExperimentFacts | null> {
@@ -25,7 +26,7 @@ export async function experimentFacts(
       shares: leaves.map(({ path }) => path),
       continuity: experiment.continuity,
       storages: async () => (await storages.allFresh()).filter((storage) => serves(storage, name)),
-      datasets,
+      ...{ datasets, deletedPlaces },
       uploads: uploads && ((owner, ids) => uploads.usable({ owner, experiment: name }, ids)),
     }
   );

@@ -262,6 +262,13 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0039-deletion-of-files',
+    up: async (db) => {
+      const changed = [...datasetCollections, ...workflowCollections] as readonly CollectionDefinition[];
+      await ensureCollections(db, changed, { repair: true });
+    },
+  },
+  {
     id: '0041-sub-graphs-of-workflows',
     up: async (db) => {
       await ensureCollections(db, workflowCollections as readonly CollectionDefinition[], { repair: true });

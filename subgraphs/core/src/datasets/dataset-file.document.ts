@@ -3,10 +3,24 @@ import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StoredLabel } from '../shared/label.types.js';
 
 /** States of a replica. */
-export const replicaStates = ['AVAILABLE', 'UNAVAILABLE', 'LOST', 'BEING_DELETED'] as const;
+export const replicaStates = ['AVAILABLE', 'UNAVAILABLE', 'LOST', 'BEING_DELETED', 'DELETED'] as const;
 
 /** One of {@link replicaStates}. */
 export type ReplicaState = (typeof replicaStates)[number];
+
+/** Deletion of a copy from its storage. */
+export interface StoredDeletion {
+  /** Subject that asked for it: the caller, or the author of the policy. */
+  readonly by: string;
+  /** Policy that asked for it; absent for a deletion by hand. */
+  readonly policy?: { readonly id: string; readonly version: number };
+  /** Number of other copies of the file that must be AVAILABLE when it is carried out. */
+  readonly minReplicas: number;
+  /** Time from which it is carried out; of one that has started, from which it is repeated. */
+  readonly dueAt: Date;
+  /** Set once the file may be gone from the storage: the copy cannot be restored. */
+  readonly startedAt?: Date;
+}
 
 /** A copy of a file. */
 export interface StoredReplica {
@@ -15,6 +29,8 @@ export interface StoredReplica {
   readonly storage?: string;
   readonly state: ReplicaState;
   readonly changedAt: Date;
+  /** Present while core deletes the copy, and afterwards. */
+  readonly deletion?: StoredDeletion;
 }
 
 /** Properties of a file that never change. */
@@ -45,6 +61,8 @@ export interface DatasetFileDocument extends FileFacts {
   /** Number of files that were added before. */
   readonly position: number;
   readonly replicas: readonly StoredReplica[];
+  /** Time at which the first deletion of a copy is due; absent if no copy is being deleted. */
+  readonly deletionAt?: Date;
 }
 
 /** Version of the stored form. */
@@ -88,6 +106,7 @@ export const datasetFilesCollection = defineCollection<DatasetFileDocument>({
       metadata: { bsonType: 'array', maxItems: 16, items: { bsonType: 'object' } },
       jobId: text,
       replicas: { bsonType: 'array', maxItems: mostReplicas, items: { bsonType: 'object' } },
+      deletionAt: { bsonType: 'date' },
     },
   },
   indexes: [
@@ -102,6 +121,23 @@ export const datasetFilesCollection = defineCollection<DatasetFileDocument>({
       keys: { datasetId: 1, key: 1, position: 1 },
       options: { partialFilterExpression: { key: { $exists: true } } },
       why: 'files of a dataset with a key',
+    },
+    {
+      name: 'replicas_location_idx',
+      keys: { 'replicas.location': 1 },
+      why: 'files with a copy at a place, before the place is deleted or named as an input',
+    },
+    {
+      name: 'deletionAt_idx',
+      keys: { deletionAt: 1 },
+      options: { partialFilterExpression: { deletionAt: { $exists: true } } },
+      why: 'copies to delete next, for the leader',
+    },
+    {
+      name: 'datasetId_deletion_idx',
+      keys: { datasetId: 1, position: 1, deletionAt: 1 },
+      options: { partialFilterExpression: { deletionAt: { $exists: true } } },
+      why: 'files of a dataset whose copies are being deleted, to restore them',
     },
   ],
 });

@@ -11,6 +11,7 @@ import {
   type ReplicaState,
   type StoredReplica,
 } from './dataset-file.document.js';
+import { firstDeletion } from './replicas.js';
 
 /** A file to add. */
 export interface NewFile extends FileFacts {
@@ -46,6 +47,9 @@ export interface FileFilter {
 export type ListedFile = Pick<DatasetFileDocument, 'position' | 'name' | 'sizeBytes' | 'events' | 'key'> & {
   readonly replicas: readonly Pick<StoredReplica, 'location'>[];
 };
+
+/** A file with a copy at a place. */
+export type FileAt = Pick<DatasetFileDocument, '_id' | 'datasetId' | 'name' | 'replicas'>;
 
 /** Files of a dataset from one position to another, both included. */
 export interface Between {
@@ -173,22 +177,49 @@ export class DatasetFilesRepository {
     replicas: readonly StoredReplica[],
     now: Date,
   ): Promise<boolean> {
+    const deletionAt = firstDeletion(replicas);
     const { matchedCount } = await this.#files.updateOne(
       { _id, revision },
-      { $set: { replicas, updatedAt: now }, $inc: { revision: 1 } },
+      {
+        $set: { replicas, updatedAt: now, ...(deletionAt ? { deletionAt } : {}) },
+        ...(deletionAt ? {} : { $unset: { deletionAt: 1 as const } }),
+        $inc: { revision: 1 },
+      },
       majority,
     );
     return matchedCount === 1;
   }
 
-  /** Deletes files of a dataset that is being removed, at most `limit`. @returns their number */
+  /** Files with a copy at one of the locations, in no order. */
+  async at(locations: readonly string[]): Promise<readonly FileAt[]> {
+    const found: FileAt[] = [];
+    for (let start = 0; start < locations.length; start += filesAtOnce) {
+      const some = locations.slice(start, start + filesAtOnce);
+      const filter = { 'replicas.location': { $in: [...some] } };
+      const projection = { datasetId: 1, name: 1, replicas: 1 } as const;
+      const options = { projection, hint: 'replicas_location_idx', readConcern: 'majority' } as const;
+      found.push(...(await this.#files.find<FileAt>(filter, options).toArray()));
+    }
+    return found;
+  }
+
+  /**
+   * Deletes records of a dataset that is being removed, at most `limit`. Those of files whose copies are
+   * being deleted are kept until the deletion has ended. @returns their number
+   */
   async drop(datasetId: string, limit: number): Promise<number> {
+    const filter = { datasetId, deletionAt: { $exists: false } };
     const found = await this.#files
-      .find({ datasetId }, { projection: { _id: 1 }, sort: { position: 1 }, limit, hint: pageIndex })
+      .find(filter, { projection: { _id: 1 }, sort: { position: 1 }, limit, hint: pageIndex })
       .toArray();
     if (found.length === 0) return 0;
     await this.#files.deleteMany({ _id: { $in: found.map(({ _id }) => _id) } }, majority);
     return found.length;
+  }
+
+  /** True if a dataset has files. */
+  async hasFiles(datasetId: string): Promise<boolean> {
+    return (await this.#files.findOne({ datasetId }, { projection: { _id: 1 }, hint: pageIndex })) !== null;
   }
 
   /** A page of the files of a dataset, in the order in which they were added. @throws DomainError */
@@ -237,7 +268,8 @@ function documentOf(
   };
 }
 
-function conditionOf(
+/** Condition on the files of a dataset. */
+export function conditionOf(
   datasetId: string,
   { names, namePrefix, keys, jobIds, replicaStates }: FileFilter,
 ): Filter<DatasetFileDocument> {

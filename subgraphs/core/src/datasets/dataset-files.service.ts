@@ -3,10 +3,15 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
-import type { StorageFacts } from '../storages/places.js';
+import { isInStorage, type StorageFacts } from '../storages/places.js';
 import { type DatasetCode, manageable } from './dataset-access.js';
 import type { DatasetDocument } from './dataset.document.js';
-import { type DatasetFileDocument, mostReplicas, type ReplicaState } from './dataset-file.document.js';
+import {
+  type DatasetFileDocument,
+  fileIdOf,
+  mostReplicas,
+  type ReplicaState,
+} from './dataset-file.document.js';
 import {
   type DatasetFilesRepository,
   type FileFilter,
@@ -16,12 +21,13 @@ import {
 import {
   checkFiles,
   checkLocation,
+  checkState,
   type DatasetFileSpec,
   isSameFile,
   newFile,
   storageOf,
 } from './dataset-input.js';
-import { withReplica } from './replicas.js';
+import { hasBegun, isBeingDeleted, withReplica } from './replicas.js';
 import type { DatasetsRepository } from './datasets.repository.js';
 
 /** Dependencies of {@link DatasetFilesService}. */
@@ -38,7 +44,7 @@ export interface DatasetFilesOptions {
 /** Codes of `appendDatasetFiles` in addition to INVALID_VALUE. */
 export type AppendFilesCode = DatasetCode | 'DATASET_CLOSED' | 'FILE_CONFLICT';
 /** Codes of `setDatasetReplicas` in addition to INVALID_VALUE. */
-export type SetReplicasCode = DatasetCode | 'FILE_NOT_FOUND' | 'REVISION_CONFLICT';
+export type SetReplicasCode = DatasetCode | 'FILE_NOT_FOUND' | 'REVISION_CONFLICT' | 'DELETION_BEGUN';
 
 /** Result of `appendDatasetFiles`. */
 export interface AppendResult {
@@ -61,6 +67,8 @@ export interface SetReplica {
   readonly state?: ReplicaState | null | undefined;
 }
 
+/** Text for what would be right instead of a place whose file is being deleted. */
+const kept = 'a place whose file is not being deleted; restore the file, or wait until it is gone';
 /** Most replicas of a call. */
 const mostSet = 1000;
 /** Number of attempts after which a change gives up because of concurrent changes of the same file. */
@@ -94,6 +102,17 @@ export class DatasetFilesService {
     if (!found) return refused();
     const known = await storages(found.experiment);
     checkFiles(errors, specs, found, known);
+    if (!errors.isEmpty) return refused();
+    const gone = await this.#deleted(
+      specs.flatMap(({ replicas }) => replicas ?? []),
+      new Set(specs.map(({ name }) => fileIdOf(datasetId, name))),
+    );
+    specs.forEach(({ replicas }, at) =>
+      replicas?.forEach(({ location }, position) => {
+        const path = ['files', at, 'replicas', position, 'location'];
+        if (gone.has(location)) errors.add(path, location, kept);
+      }),
+    );
     if (!errors.isEmpty) return refused();
     const now = clock.now();
     const parts = partsOf(specs.map((spec) => newFile(spec, known, now)));
@@ -172,6 +191,11 @@ export class DatasetFilesService {
       const text = `replicas.${at}.fileName: ${JSON.stringify(fileName.slice(0, 100))} is no file of dataset "${dataset.name}"`;
       errors.report('FILE_NOT_FOUND', ['replicas', at, 'fileName'], text);
     });
+    const gone = await this.#deleted(replicas, new Set([...there.values()].map(({ _id }) => _id)));
+    replicas.forEach(({ location, state }, at) => {
+      if (gone.has(location)) errors.add(['replicas', at, 'location'], location, kept);
+      checkState(errors, state, ['replicas', at, 'state']);
+    });
     if (!errors.isEmpty) return refused();
     const written: DatasetFileDocument[] = [];
     for (const file of there.values()) {
@@ -185,6 +209,18 @@ export class DatasetFilesService {
     return errors.isEmpty ? { files: written, userErrors: [] } : refused();
   }
 
+  /** Locations among these at which copies of other files are being deleted. */
+  async #deleted(
+    copies: readonly { readonly location: string }[],
+    own: ReadonlySet<string>,
+  ): Promise<ReadonlySet<string>> {
+    const sought = [...new Set(copies.map(({ location }) => location).filter(isInStorage))];
+    const others = (await this.#options.files.at(sought)).filter(({ _id }) => !own.has(_id));
+    return new Set(
+      others.flatMap((file) => file.replicas.filter(isBeingDeleted)).map(({ location }) => location),
+    );
+  }
+
   async #set(
     errors: InputErrors<SetReplicasCode>,
     file: DatasetFileDocument,
@@ -195,6 +231,15 @@ export class DatasetFilesService {
     let current: DatasetFileDocument | undefined = file;
     for (let tries = 0; current && tries < maxTries; tries++) {
       const now = clock.now();
+      const begun = current.replicas.filter(hasBegun).map(({ location }) => location);
+      const late = wanted.find(
+        ({ location, state }) => begun.includes(location) && state !== 'BEING_DELETED',
+      );
+      if (late) {
+        const text = `replicas: the deletion of ${late.location} has begun; it cannot be restored`;
+        errors.report('DELETION_BEGUN', ['replicas'], text);
+        return undefined;
+      }
       const replicas = wanted.reduce(
         (all, { location, state }) =>
           withReplica(all, { location, ...storageOf(location, storages), state: state ?? 'AVAILABLE' }, now),

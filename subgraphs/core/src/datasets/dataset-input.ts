@@ -136,9 +136,15 @@ function checkFile(
     copies.map(({ location }) => location),
     mostReplicas,
   );
-  copies.forEach(({ location }, at) =>
-    checkLocation(errors, location, [...path, 'replicas', at, 'location'], owner, storages),
-  );
+  copies.forEach(({ location, state }, at) => {
+    checkLocation(errors, location, [...path, 'replicas', at, 'location'], owner, storages);
+    checkState(errors, state, [...path, 'replicas', at, 'state']);
+  });
+}
+
+/** Checks the state of a copy as a caller states it. */
+export function checkState(errors: Pick<Errors, 'add'>, state: Maybe<ReplicaState>, path: Path): void {
+  if (state === 'DELETED') errors.add(path, state, 'another state: only Rhizome itself sets this one');
 }
 
 function checkFileName(errors: Errors, name: string, path: Path): void {

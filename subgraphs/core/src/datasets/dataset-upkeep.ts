@@ -7,7 +7,7 @@ import type { DatasetsRepository } from './datasets.repository.js';
 /** Dependencies of {@link DatasetUpkeep}. */
 export interface DatasetUpkeepOptions {
   readonly datasets: Pick<DatasetsRepository, 'removing' | 'drop'>;
-  readonly files: Pick<DatasetFilesRepository, 'drop'>;
+  readonly files: Pick<DatasetFilesRepository, 'drop' | 'hasFiles'>;
   /** Id of a task that will read files of the dataset; undefined if there is none. */
   readonly readingTask: (datasetId: string) => Promise<string | undefined>;
   readonly leader: LeaderWork;
@@ -49,6 +49,8 @@ export class DatasetUpkeep {
       if ((await readingTask(_id)) !== undefined) continue;
       while (!signal.aborted && (await files.drop(_id, filesAtOnce)) > 0);
       if (signal.aborted) return;
+      // Copies of those that are left are being deleted.
+      if (await files.hasFiles(_id)) continue;
       await datasets.drop(_id);
       log.info({ datasetId: _id }, 'dataset removed');
     }

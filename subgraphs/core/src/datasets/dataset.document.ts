@@ -31,6 +31,8 @@ export interface DatasetDocument {
   /** Written in one transaction with the files, so that each file counts once. */
   readonly totals: DatasetTotals;
   readonly closedAt?: Date;
+  /** Latest use of its files by a task, to an hour; absent for none. */
+  readonly lastUsedAt?: Date;
   /** Digest of the input, by which a repeated creation is recognised. */
   readonly digest: string;
 }
@@ -71,6 +73,7 @@ export const datasetsCollection = defineCollection<DatasetDocument>({
         properties: { files: sum, bytes: sum, events: sum },
       },
       closedAt: { bsonType: 'date' },
+      lastUsedAt: { bsonType: 'date' },
       digest: text,
     },
   },

@@ -13,6 +13,14 @@ export interface DatasetFilter {
   readonly states?: readonly DatasetState[] | null | undefined;
 }
 
+/** Datasets of an experiment: one, those whose names have a beginning, or all. */
+export interface DatasetRange {
+  readonly experiment: string;
+  readonly datasetId?: string | undefined;
+  readonly namePrefix?: string | undefined;
+}
+
+const hourMs = 3_600_000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /** Stored datasets. The totals are written with the files. */
@@ -58,6 +66,30 @@ export class DatasetsRepository {
     );
   }
 
+  /** Records that a task uses the files of a dataset, at most once an hour. */
+  async used(id: string, now: Date): Promise<void> {
+    const before = new Date(now.getTime() - hourMs);
+    await this.#datasets.updateOne(
+      { _id: id, $nor: [{ lastUsedAt: { $gte: before } }] },
+      { $set: { lastUsedAt: now } },
+      majority,
+    );
+  }
+
+  /** Datasets of a range that are not being removed, in the order of their names, after one of them. */
+  ofRange(range: DatasetRange, after: string, limit: number): Promise<readonly DatasetDocument[]> {
+    return this.#datasets
+      .find(inRange(range, after), { sort: { name: 1 }, limit, hint: 'experiment_name_uq' })
+      .toArray();
+  }
+
+  /** Ids of the newest datasets of a range that are not being removed. */
+  async newestOfRange(range: DatasetRange, limit: number): Promise<readonly string[]> {
+    if (limit === 0) return [];
+    const options = { sort: { _id: -1 }, limit, projection: { _id: 1 }, hint: 'experiment_name_uq' } as const;
+    return (await this.#datasets.find(inRange(range), options).toArray()).map(({ _id }) => _id);
+  }
+
   /** Datasets that are being removed. */
   removing(limit: number): Promise<readonly DatasetDocument[]> {
     return this.#datasets.find({ state: 'REMOVING' }, { limit, hint: 'removing_idx' }).toArray();
@@ -78,6 +110,18 @@ export class DatasetsRepository {
     const filter = conditionOf(wanted, visibility);
     return keysetPage({ collection: this.#datasets, filter, order, ...page });
   }
+}
+
+function inRange(
+  { experiment, datasetId, namePrefix = '' }: DatasetRange,
+  after = '',
+): Filter<DatasetDocument> {
+  return {
+    experiment,
+    $and: [{ name: { $gt: after } }, { name: { $gte: namePrefix, $lt: `${namePrefix}\u{10FFFF}` } }],
+    ...(datasetId === undefined ? {} : { _id: datasetId }),
+    state: { $ne: 'REMOVING' },
+  };
 }
 
 function conditionOf(

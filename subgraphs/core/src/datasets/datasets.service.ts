@@ -23,6 +23,8 @@ export interface DatasetsOptions {
    * undefined if there is none.
    */
   readonly taskOf: (datasetId: string, use: 'READS' | 'ADDS') => Promise<string | undefined>;
+  /** True if copies of files of the dataset are being deleted. */
+  readonly isDeletingFiles: (datasetId: string) => Promise<boolean>;
   /** A workflow or fleet that has not ended and will add outputs, as text; undefined if there is none. */
   readonly submitterOf: (datasetId: string) => Promise<string | undefined>;
   readonly clock: Clock;
@@ -122,6 +124,11 @@ export class DatasetsService {
     const task = await this.#options.taskOf(datasetId, 'READS');
     if (task !== undefined) {
       const message = `datasetId: not all jobs of task ${task} have their files of dataset "${dataset.name}" yet; wait for them, or abort the task`;
+      errors.report('DATASET_IN_USE', ['datasetId'], message);
+      return { dataset: null, userErrors: errors.all };
+    }
+    if (await this.#options.isDeletingFiles(datasetId)) {
+      const message = `datasetId: copies of files of dataset "${dataset.name}" are being deleted; wait until they are gone, or restore them`;
       errors.report('DATASET_IN_USE', ['datasetId'], message);
       return { dataset: null, userErrors: errors.all };
     }

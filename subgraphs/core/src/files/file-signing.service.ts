@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { InputError } from '@rhizome/errors';
 import { isHeld } from '../jobs/model/job-state.js';
-import type { JobDocument } from '../jobs/model/job.types.js';
+import type { JobDocument, StoredNodeInputs } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { jobPrefix } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
@@ -12,6 +12,8 @@ import type { JobHolder } from '../workers/reports/job-holder.js';
 import { mayActFor } from '../workers/worker-access.js';
 import type { AccessCode } from '../workers/worker-errors.js';
 import type { FileSigner, SignedFile } from './file-signer.js';
+import { nodeIdOf } from '../workflows/model/node.document.js';
+import type { NodesRepository } from '../workflows/store/nodes.repository.js';
 import type { SiteOf } from './input-sources.js';
 import type { JobFilesRepository } from './job-files.repository.js';
 import {
@@ -32,6 +34,7 @@ import type { UploadUses } from './uploads/upload-uses.js';
 export interface FileSigningOptions {
   readonly holder: Pick<JobHolder, 'attemptOf'>;
   readonly jobs: Pick<JobsRepository, 'find'>;
+  readonly nodes: Pick<NodesRepository, 'findMany'>;
   readonly storages: Pick<StoragesService, 'all' | 'allFresh'>;
   readonly files: Pick<JobFilesRepository, 'open'>;
   readonly uploads: Pick<UploadUses, 'forJob'>;
@@ -133,11 +136,41 @@ export class FileSigning {
       jobId != null && (parents.has(jobId) || outputs.has(name)) ? [jobId] : [],
     );
     const found = ids.length > 0 ? await this.#options.jobs.find([...new Set(ids)], parentFields) : [];
-    const readable = found.filter(
-      ({ _id, workflow }) =>
-        parents.has(_id) || (workflow !== undefined && workflow.id === nodeInputs?.workflowId),
+    const isRead = await this.#readNodes(found, nodeInputs);
+    const readable = found.filter(({ _id }) => parents.has(_id) || isRead.has(_id));
+    return new Map(
+      readable.map((parent) => {
+        const names = isRead.get(parent._id);
+        const outputs = parents.has(parent._id)
+          ? parent.outputs
+          : parent.outputs.filter(({ name }) => names?.has(name));
+        return [parent._id, { ...parent, outputs }];
+      }),
     );
-    return new Map(readable.map((parent) => [parent._id, parent]));
+  }
+
+  /** Names of the outputs that a node reads, by the id of the job of another node. */
+  async #readNodes(
+    jobs: readonly Pick<JobDocument, '_id' | 'workflow'>[],
+    inputs: StoredNodeInputs | undefined,
+  ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const ofWorkflow = jobs.flatMap(({ _id, workflow }) =>
+      inputs && workflow?.id === inputs.workflowId
+        ? [{ jobId: _id, nodeId: nodeIdOf(workflow.id, workflow.node) }]
+        : [],
+    );
+    if (!inputs || ofWorkflow.length === 0) return new Map();
+    const ids = [...new Set(ofWorkflow.map(({ nodeId }) => nodeId))];
+    const nodes = new Map((await this.#options.nodes.findMany(ids)).map((node) => [node._id, node]));
+    return new Map(
+      ofWorkflow.map(({ jobId, nodeId }) => {
+        const node = nodes.get(nodeId);
+        const named = inputs.files.filter(({ node: name, label }) =>
+          label === undefined ? node?.name === name : node?.label === label && !node.isFinal,
+        );
+        return [jobId, new Set(named.map(({ output }) => output))];
+      }),
+    );
   }
 
   /** Before the first address is given, so that no file is forgotten, whatever happens next. */

@@ -17,6 +17,8 @@ export interface ExperimentFacts {
   readonly continuity?: ContinuityPolicy | undefined;
   /** Reads the storages that it uses, as stored now. */
   readonly storages?: (() => Promise<readonly StorageFacts[]>) | undefined;
+  /** Finds which of the locations are copies of files of datasets that are being deleted. */
+  readonly deletedPlaces?: ((locations: readonly string[]) => Promise<ReadonlySet<string>>) | undefined;
   /** Reads datasets by id, those of other experiments, too; in no order. */
   readonly datasets?: ((ids: readonly string[]) => Promise<readonly DatasetFacts[]>) | undefined;
   /** Finds which of the uploads jobs of the owner may use; keeps them for some days. */

@@ -70,6 +70,22 @@ export function ownPrefix({ experiment, owner }: PlaceOwner): string {
   return `${experiment}/${ownerSegment(owner)}/`;
 }
 
+/** Beginning of the keys of the parts of uploads of an owner. */
+export function uploadsPrefix(owner: PlaceOwner): string {
+  return `${ownPrefix(owner)}uploads/`;
+}
+
+/** Beginning of the keys that all members of an experiment may read. */
+export function sharedPrefix(experiment: string): string {
+  return `${experiment}/${sharedFolder}/`;
+}
+
+/** Id of the job that wrote a key of an owner; undefined for other keys. */
+export function jobOfKey(owner: PlaceOwner, key: string): string | undefined {
+  const jobs = `${ownPrefix(owner)}jobs/`;
+  return key.startsWith(jobs) ? key.slice(jobs.length).split('/')[0] : undefined;
+}
+
 /** Beginning of the keys of a job, of all its attempts. */
 export function jobPrefix(owner: PlaceOwner, jobId: string): string {
   return `${ownPrefix(owner)}jobs/${jobId}/`;
@@ -162,13 +178,13 @@ function coveredForm(storages: readonly StorageFacts[]): string {
 /** True if a job of the owner may read the place. */
 export function mayRead(owner: PlaceOwner, { storage, key }: Place): boolean {
   if (!serves(storage, owner.experiment)) return false;
-  if (key.startsWith(ownPrefix(owner)) || key.startsWith(`${owner.experiment}/${sharedFolder}/`)) return true;
+  if (key.startsWith(ownPrefix(owner)) || key.startsWith(sharedPrefix(owner.experiment))) return true;
   return storage.sharedPrefixes.some((prefix) => key.startsWith(prefix));
 }
 
 /** Description of the places that a job of the owner may read, for errors. */
 export function readableForm(owner: PlaceOwner, { _id, sharedPrefixes }: StorageFacts): string {
-  const shared = [`${owner.experiment}/${sharedFolder}/`, ...sharedPrefixes];
+  const shared = [sharedPrefix(owner.experiment), ...sharedPrefixes];
   const places = [ownPrefix(owner), ...shared].map((prefix) => locationOf(_id, prefix));
   return `a place that the owner may read, below ${places.slice(0, 5).join(' or ')}`;
 }

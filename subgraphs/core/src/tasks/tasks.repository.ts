@@ -35,7 +35,7 @@ const isExpanding: Filter<TaskDocument> = {
   $expr: { $lt: ['$createdJobs', { $ifNull: ['$createUpTo', '$totalJobs'] }] },
 };
 /** Filter of tasks that still need their parameter sets. */
-const needsSets: Filter<TaskDocument> = {
+export const needsSets: Filter<TaskDocument> = {
   state: { $in: ['SCOUTING', 'EXPANDING', 'PAUSED', 'STOPPING'] },
   $expr: { $lt: ['$createdJobs', '$totalJobs'] },
 };
@@ -366,7 +366,8 @@ export class TasksRepository {
   }
 }
 
-function piecesFilter(taskId: string) {
+/** Filter of the parameter sets of a task. */
+export function piecesFilter(taskId: string) {
   return { _id: { $gte: chunkId(taskId, 0), $lte: chunkId(taskId, 9_999_999) } };
 }
 

@@ -102,6 +102,33 @@ describe('submitJobs with an upload', () => {
   });
 });
 
+describe('removeUpload', () => {
+  it('is refused while a workflow has nodes that will use the upload', async () => {
+    await given('upload_waited');
+    const nodes = [
+      { name: 'a', requirements: { cores: 4096 }, payload: { command: 'true' } },
+      { name: 'b', payload: { command: 'true', uploadId: 'upload_waited' }, dependsOn: [{ node: 'a' }] },
+    ];
+    const input = { experiment: 'alpha', idempotencyKey: 'waits', name: 'w', nodes };
+    const { submitWorkflow } = await core.ask(
+      'mutation ($i: SubmitWorkflowInput!) { submitWorkflow(input: $i) { workflow { id } userErrors { message } } }',
+      { i: input },
+      user('ada'),
+    );
+    expect(submitWorkflow?.['userErrors']).toEqual([]);
+    const workflowId = String(submitWorkflow?.['workflow']?.['id']);
+    const text =
+      'mutation ($i: RemoveUploadInput!) { removeUpload(input: $i) { userErrors { code message } } }';
+    const { removeUpload } = await core.ask(text, { i: { id: 'upload_waited' } }, user('ada'));
+    expect(removeUpload?.['userErrors']).toEqual([
+      {
+        code: 'UPLOAD_IN_USE',
+        message: `id: workflow ${workflowId} uses upload_waited; wait, or cancel it`,
+      },
+    ]);
+  });
+});
+
 describe('signJobFiles of a job with an upload', () => {
   it('gives the holder addresses of its parts, until the upload is removed', async () => {
     await given('upload_run');

@@ -24,6 +24,7 @@ import { UploadLimits } from '../../src/files/uploads/upload-limits.js';
 import { UploadPartsRepository } from '../../src/files/uploads/upload-parts.repository.js';
 import { UploadUses } from '../../src/files/uploads/upload-uses.js';
 import { UploadUsers } from '../../src/files/uploads/upload-users.repository.js';
+import { userOfUpload, type UserOfUpload } from '../../src/files/uploads/user-of-upload.js';
 import {
   uploadPartsCollection,
   uploadsCollection,
@@ -52,7 +53,9 @@ let uploads: UploadsRepository;
 let parts: UploadPartsRepository;
 let service: UploadsService;
 let uses: UploadUses;
-let users: UploadUsers;
+let userOf: UserOfUpload;
+/** Text for what will use each upload; undefined for nothing. */
+let waitingUser: string | undefined;
 /** Owners of one test; each has new ones. */
 let [ada, bob]: Principal[] = [];
 let tests = 0;
@@ -76,7 +79,8 @@ beforeEach(async () => {
   clock = manualClock();
   uploads = new UploadsRepository(collection(db, uploadsCollection));
   parts = new UploadPartsRepository(collection(db, uploadPartsCollection));
-  users = new UploadUsers(jobs());
+  waitingUser = undefined;
+  userOf = userOfUpload(new UploadUsers(jobs()), async () => waitingUser);
   uses = new UploadUses({ uploads, keepDays, clock });
   service = serviceWith({});
   await Promise.all([collection(db, uploadsCollection).deleteMany({}), jobs().deleteMany({})]);
@@ -91,7 +95,7 @@ function serviceWith(limits: Partial<typeof defaultUploads>, of = opened): Uploa
     limits: new UploadLimits({ uploads, parts, limits: { ...defaultUploads, ...limits }, clock }),
     signer: new FileSigner({ storages: of, addressSeconds: 900, clock, log: silentLogger() }),
     experimentExists: async (name) => name === 'alpha',
-    liveJobOf: (upload) => users.liveJobOf(upload),
+    userOf: (upload) => userOf(upload),
   });
 }
 
@@ -326,7 +330,7 @@ describe('UploadUses', () => {
 async function work(of = opened): Promise<void> {
   const term = new AbortController();
   const upkeep = new UploadsUpkeep({
-    ...{ uploads, parts, users, storages, opened: of, clock, log: silentLogger(), everyMs: 20 },
+    ...{ uploads, parts, userOf, storages, opened: of, clock, log: silentLogger(), everyMs: 20 },
     leader: { onGained: (run) => (run(term.signal), () => undefined) },
   });
   leftovers.defer('the upkeep', () => upkeep.stop());

@@ -243,6 +243,16 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   }),
   'Mutation.closeDataset': datasetChange('closeDataset'),
   'Mutation.removeDataset': datasetChange('removeDataset'),
+  'Mutation.setFilePolicy': {
+    text: `${input('setFilePolicy')} { policy { id } } }`,
+    variables: ({ datasetId }) => ({
+      input: { experiment: 'alpha', name: 'given', rules: { datasetId, keepDays: 1 } },
+    }),
+    got: ({ setFilePolicy }: { setFilePolicy: { policy: unknown } }) => setFilePolicy.policy,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.deleteDatasetFiles': datasetChange('deleteDatasetFiles', { isDryRun: true }),
+  'Mutation.restoreDatasetFiles': datasetChange('restoreDatasetFiles'),
   'Mutation.createFleet': {
     text: `${input('createFleet')} { fleet { id } } }`,
     variables: ({ poolId }) => ({

@@ -57,6 +57,18 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ datasets }: { datasets: { nodes: unknown[] } }) => datasets.nodes.length > 0,
     outcomes: 'r r e e e a',
   },
+  'Query.filePolicies': {
+    text: '{ filePolicies { nodes { id } } }',
+    got: ({ filePolicies }: { filePolicies: { nodes: unknown[] } }) => filePolicies.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  'Query.fileDeletionPreview': {
+    text: 'query ($i: FileDeletionPreviewInput!) { fileDeletionPreview(input: $i) { preview { fileCount } } }',
+    variables: ({ datasetId }) => ({ i: { experiment: 'alpha', rules: { datasetId, keepDays: 1 } } }),
+    got: ({ fileDeletionPreview }: { fileDeletionPreview: { preview: unknown } }) =>
+      fileDeletionPreview.preview,
+    outcomes: 'r r r e e r',
+  },
   'Query.fleet': {
     text: 'query ($id: ID!) { fleet(id: $id) { id } }',
     variables: ({ fleetId }) => ({ id: fleetId }),

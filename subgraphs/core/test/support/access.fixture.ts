@@ -298,5 +298,9 @@ async function datasetOf({ ask }: Pick<TestCore, 'ask'>): Promise<string> {
     'mutation ($id: ID!) { appendDatasetFiles(input: { datasetId: $id, files: [{ name: "given", sizeBytes: 1 }] }) { userErrors { message } } }',
     { id },
   );
+  await ask(
+    'mutation ($id: ID!) { setFilePolicy(input: { experiment: "alpha", name: "given", rules: { datasetId: $id, keepDays: 1 } }) { userErrors { message } } }',
+    { id },
+  );
   return id;
 }

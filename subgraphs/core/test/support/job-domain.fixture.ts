@@ -159,7 +159,7 @@ async function startProcess(
   });
   await events.start();
   const domain = createJobDomain({
-    files: new TaskFiles({ ...datasetStores(db), storages: async () => [] }),
+    files: new TaskFiles({ ...datasetStores(db), storages: async () => [], clock: systemClock }),
     stores,
     writer,
     experiments: {

@@ -129,6 +129,25 @@ it('gives the holder of a node the files of the nodes that it reads, and no othe
   expect(refused).toMatchObject({ files: [], userErrors: [{ code: 'FILE_NOT_FOUND' }] });
 });
 
+it('gives no files of a node that it does not read, although another with the same output is read', async () => {
+  await TestWorkflow.submit(core, 'same', {
+    nodes: [
+      fit('same-a'),
+      fit('same-b'),
+      node('same-c', { inputs: [{ node: 'same-a', output: 'fit.root' }] }),
+    ],
+  });
+  const [a, b] = await started('same-a', 'same-b');
+  if (!a || !b) throw new Error('not all nodes have started');
+  for (const job of [b, a]) await store(job, 'fit.root', 'log');
+  const [c] = await started('same-c');
+  if (!c) throw new Error('the node has not started');
+  expect(await sign(c, { reads: [{ name: 'fit.root', jobId: a.id }] })).toMatchObject({ userErrors: [] });
+  expect(await sign(c, { reads: [{ name: 'fit.root', jobId: b.id }] })).toMatchObject({
+    userErrors: [{ code: 'FILE_NOT_FOUND' }],
+  });
+});
+
 it('gives no files of another workflow', async () => {
   await TestWorkflow.submit(core, 'far', { nodes: [fit('far-a')] });
   const [far] = await started('far-a');

@@ -44,6 +44,21 @@ export const datasets = [
       { at: 'replicas.0.fileName', code: 'FILE_NOT_FOUND', names: 'nowhere' },
     ],
   ]),
+  ...casesOf('setFilePolicy', 'INVALID_VALUE', [
+    ['a name with a blank', 'name', 'a b'],
+    ['a time of zero', 'rules.keepDays', 0],
+    ['a storage that is not there', 'rules.storageName', 'nowhere'],
+    ['a dataset that is not there', 'rules.datasetId', 'dataset_nowhere', { code: 'DATASET_NOT_FOUND' }],
+  ]),
+  ...casesOf('deleteDatasetFiles', 'INVALID_VALUE', [
+    noDataset,
+    ['too many copies', 'minReplicas', 21],
+    ['too many days', 'restoreDays', 366],
+  ]),
+  ...casesOf('restoreDatasetFiles', 'INVALID_VALUE', [
+    noDataset,
+    ['a negative position', 'afterPosition', -1],
+  ]),
   ...casesOf('closeDataset', 'DATASET_NOT_FOUND', [noDataset]),
   ...casesOf('removeDataset', 'DATASET_NOT_FOUND', [noDataset]),
 ];

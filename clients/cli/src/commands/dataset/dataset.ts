@@ -37,10 +37,17 @@ import {
   type DatasetState,
   type FileReplicaState,
 } from '../../operations.generated.js';
+import { addDeletion } from './deletion.js';
 import { bytes, printFields, printJson, printLine, printTable } from '../../output.js';
 
 const states: readonly DatasetState[] = ['OPEN', 'CLOSED', 'REMOVING'];
-const replicaStates: readonly FileReplicaState[] = ['AVAILABLE', 'UNAVAILABLE', 'LOST', 'BEING_DELETED'];
+const replicaStates: readonly FileReplicaState[] = [
+  'AVAILABLE',
+  'UNAVAILABLE',
+  'LOST',
+  'BEING_DELETED',
+  'DELETED',
+];
 const maxListed = 1000;
 /** Most files of a call. */
 const filesAtOnce = 5000;
@@ -90,6 +97,7 @@ export function addDataset(program: Command, world: World, finish: Finish): void
     finish(withSession(files, world, (session) => listFiles(session, id, flags))),
   );
   addChanges(group, world, finish);
+  addDeletion(group, world, finish);
 }
 
 function addChanges(group: Command, world: World, finish: Finish): void {

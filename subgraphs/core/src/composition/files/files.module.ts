@@ -3,7 +3,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { FileServices } from '../../files/file-services.types.js';
 import { FileSigner } from '../../files/file-signer.js';
-import { FileSigning } from '../../files/file-signing.service.js';
+import { FileSigning, type FileSigningOptions } from '../../files/file-signing.service.js';
 import { defaultFiles, type FilesConfig } from '../../files/files-config.js';
 import { FilesUpkeep } from '../../files/files-upkeep.js';
 import type { SiteOf } from '../../files/input-sources.js';
@@ -13,6 +13,7 @@ import { defaultUploads } from '../../files/uploads/uploads-config.js';
 import { UploadLimits } from '../../files/uploads/upload-limits.js';
 import { UploadUses } from '../../files/uploads/upload-uses.js';
 import { UploadsService } from '../../files/uploads/uploads.service.js';
+import { userOfUpload, type WaitingUserOf } from '../../files/uploads/user-of-upload.js';
 import { UploadsUpkeep } from '../../files/uploads/uploads-upkeep.js';
 import type { StoragesService } from '../../storages/storages.service.js';
 import type { FleetModule } from '../fleet.module.js';
@@ -26,6 +27,10 @@ export interface FilesModuleOptions {
   readonly storages: StoragesService;
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly fleet: FleetModule;
+  /** Nodes of workflows. */
+  readonly nodes: FileSigningOptions['nodes'];
+  /** Task, fleet or workflow with jobs that do not exist yet and will use an upload, as text. */
+  readonly waitingUserOf: WaitingUserOf;
   /** Site of a queue in memory. */
   readonly siteOf: SiteOf;
   readonly config: Partial<FilesConfig> | undefined;
@@ -37,6 +42,8 @@ export interface FilesModuleOptions {
 /** Files of jobs with their background work. */
 export interface FilesModule {
   readonly services: FileServices;
+  /** Providers of storages. */
+  readonly opened: Pick<OpenStorages, 'of'>;
   /** Looks up uploads for jobs. */
   readonly uploadUses: UploadUses;
   /** Starts the background work, which runs on the leader. */
@@ -47,7 +54,7 @@ export interface FilesModule {
 /** Creates the services of files. */
 export function filesModule(options: FilesModuleOptions): FilesModule {
   const { stores, storages, experimentExists, fleet, siteOf, clock, ids, log } = options;
-  const { files, uploads, uploadParts: parts, uploadUsers: users } = options.files;
+  const { files, uploads, uploadParts: parts, uploadUsers } = options.files;
   const { credentialFolder, addressSeconds, removeAfterSeconds, everyMs, ...config } = {
     ...defaultFiles,
     ...options.config,
@@ -55,12 +62,13 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
   const limits = { ...defaultUploads, ...config.uploads };
   const { keepDays } = limits;
   const { jobs } = stores;
+  const userOf = userOfUpload(uploadUsers, options.waitingUserOf);
   const uploadUses = new UploadUses({ uploads, keepDays, clock });
   const opened = new OpenStorages({ credentialFolder, clock, log });
   const signer = new FileSigner({ storages: opened, addressSeconds, clock, log });
   const { holder } = fleet.services;
   const signing = new FileSigning({
-    ...{ holder, jobs, storages, files, signer, clock, siteOf, uploads: uploadUses },
+    ...{ holder, jobs, nodes: options.nodes, storages, files, signer, clock, siteOf, uploads: uploadUses },
     lookAfterSeconds: removeAfterSeconds,
   });
   const upkeep = new FilesUpkeep({
@@ -68,17 +76,17 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
     leader: fleet.leadership,
   });
   const uploadsUpkeep = new UploadsUpkeep({
-    ...{ uploads, parts, users, storages, opened, clock, log, everyMs },
+    ...{ uploads, parts, userOf, storages, opened, clock, log, everyMs },
     leader: fleet.leadership,
   });
   const uploadsService = new UploadsService({
     ...{ uploads, parts, storages, opened, signer, experimentExists, keepDays, addressSeconds, clock, ids },
     limits: new UploadLimits({ uploads, parts, limits, clock }),
-    liveJobOf: (upload) => users.liveJobOf(upload),
+    userOf,
   });
   return {
     services: { signing, outputs: new OutputFiles({ storages, signer, clock }), uploads: uploadsService },
-    uploadUses,
+    ...{ uploadUses, opened },
     start() {
       upkeep.start();
       uploadsUpkeep.start();

@@ -13,7 +13,6 @@ type Types =
   | 'DatasetConnection'
   | 'DatasetFile'
   | 'DatasetFileConnection'
-  | 'FileReplica'
   | 'OutputDataset';
 
 const mutations: Resolvers['Mutation'] = {
@@ -60,7 +59,6 @@ export const datasetResolvers: Pick<Resolvers, Types> = {
     dataset: ({ datasetId }, _args, { loaders }) => loaders.load(datasetLoader, datasetId),
     refusal: ({ refusal }) => refusal ?? null,
   },
-  FileReplica: { storageName: ({ storage }) => storage ?? null },
 };
 
 /** Access policies of the root fields. The service limits which datasets a caller sees and changes. */

@@ -1,7 +1,7 @@
 /** Pure checks of uploads, and the keys of their parts. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
 import { digestOfText } from '@rhizome/digest';
-import { locationOf, ownPrefix, type PlaceOwner } from '../../storages/places.js';
+import { locationOf, uploadsPrefix, type PlaceOwner } from '../../storages/places.js';
 import { largestFileMiB } from '../largest-file.js';
 import type { StorageDocument } from '../../storages/storage.document.js';
 import { mostParts, type UploadPart } from './upload.document.js';
@@ -91,7 +91,7 @@ export function uploadDigest(parts: readonly UploadPart[]): string {
 
 /** Key of a part in its storage. */
 export function partKey(owner: PlaceOwner, sha256: string): string {
-  return `${ownPrefix(owner)}uploads/${sha256}`;
+  return `${uploadsPrefix(owner)}${sha256}`;
 }
 
 /** Id of the record of a part. */

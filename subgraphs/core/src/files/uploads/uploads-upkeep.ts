@@ -15,7 +15,7 @@ import type { OpenStorages } from '../open-storages.js';
 import { partId, partKey } from './upload-input.js';
 import type { UploadPartsRepository } from './upload-parts.repository.js';
 import type { UploadDocument, UploadPartDocument } from './upload.document.js';
-import type { UploadUsers } from './upload-users.repository.js';
+import type { UserOfUpload } from './user-of-upload.js';
 import type { UploadsRepository } from './uploads.repository.js';
 
 /** Dependencies of {@link UploadsUpkeep}. */
@@ -25,7 +25,7 @@ export interface UploadsUpkeepOptions {
     UploadPartsRepository,
     'due' | 'findMany' | 'postpone' | 'beginRemoval' | 'remove' | 'lookAt'
   >;
-  readonly users: Pick<UploadUsers, 'liveJobOf'>;
+  readonly userOf: UserOfUpload;
   readonly storages: Pick<StoragesService, 'allFresh'>;
   readonly opened: Pick<OpenStorages, 'of'>;
   readonly leader: LeaderWork;
@@ -92,11 +92,11 @@ export class UploadsUpkeep {
     }
   }
 
-  /** Removes an upload, unless a live job uses it. */
+  /** Removes an upload, unless something uses it, or will use it. */
   async #end(upload: UploadDocument): Promise<void> {
-    const { uploads, parts, users, clock, log } = this.#options;
+    const { uploads, parts, userOf, clock, log } = this.#options;
     const now = clock.now();
-    if (upload.state === 'READY' && (await users.liveJobOf(upload)) !== null)
+    if (upload.state === 'READY' && (await userOf(upload)) !== null)
       return uploads.postpone(upload, new Date(now.getTime() + dayMs), now);
     if (!(await uploads.remove(upload))) return;
     const { owner, experiment, storage } = upload;

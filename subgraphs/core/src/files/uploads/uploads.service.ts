@@ -29,6 +29,7 @@ import {
   uploadSchemaVersion,
 } from './upload.document.js';
 import type { UploadsRepository } from './uploads.repository.js';
+import type { UserOfUpload } from './user-of-upload.js';
 
 /** Dependencies of {@link UploadsService}. */
 export interface UploadsOptions {
@@ -39,8 +40,7 @@ export interface UploadsOptions {
   readonly opened: Pick<OpenStorages, 'of'>;
   readonly signer: FileSigner;
   readonly experimentExists: (name: string) => Promise<boolean>;
-  /** Id of a live job that uses the upload; null if none does, undefined if that is not known in time. */
-  readonly liveJobOf: (upload: UploadDocument) => Promise<string | null | undefined>;
+  readonly userOf: UserOfUpload;
   readonly keepDays: number;
   /** Time for which addresses are valid. */
   readonly addressSeconds: number;
@@ -290,21 +290,21 @@ export class UploadsService {
     return { upload: complete, userErrors: errors.all };
   }
 
-  /** Removes an upload that no live job uses. The leader removes the parts that no other upload has. */
+  /** Removes an upload that nothing uses or will use. The leader removes parts that no other upload has. */
   async remove(principal: Principal, id: string): Promise<UploadResult<RemoveUploadCode>> {
-    const { liveJobOf } = this.#options;
+    const { userOf } = this.#options;
     const errors = new InputErrors<RemoveUploadCode>();
     const upload = await this.find(principal, id);
-    const job = upload?.state === 'READY' ? await liveJobOf(upload) : null;
+    const user = upload?.state === 'READY' ? await userOf(upload) : null;
     if (!upload) errors.report('UPLOAD_NOT_FOUND', ['id'], notFound(id));
-    else if (job === undefined)
+    else if (user === undefined)
       errors.report(
         'UPLOAD_IN_USE',
         ['id'],
         `id: the search for live jobs that use ${id} took too long; try later`,
       );
-    else if (job !== null)
-      errors.report('UPLOAD_IN_USE', ['id'], `id: job ${job} uses ${id}; wait, or cancel it`);
+    else if (user !== null)
+      errors.report('UPLOAD_IN_USE', ['id'], `id: ${user} uses ${id}; wait, or cancel it`);
     else if (!(await this.#remove(upload)))
       errors.report('REVISION_CONFLICT', ['id'], `id: ${id} was used meanwhile; repeat the call`);
     return { upload: errors.isEmpty ? upload : null, userErrors: errors.all };

@@ -142,6 +142,16 @@ export class FleetsRepository {
     return (await this.#fleets.findOne(filter, { projection: { _id: 1 } })) !== null;
   }
 
+  /** Payloads of fleets of experiments that have not ended. */
+  async openPayloads(
+    experiments: readonly string[],
+  ): Promise<readonly { readonly _id: string; readonly payload: FleetDocument['template']['payload'] }[]> {
+    const projection = { 'template.payload.inputs': 1, 'template.payload.uploadId': 1 } as const;
+    const filter = { ...open, experiment: { $in: [...experiments] } } as Filter<FleetDocument>;
+    const found = await this.#fleets.find(filter, { projection, hint: 'state_idx' }).toArray();
+    return found.map(({ _id, template: { payload } }) => ({ _id, payload }));
+  }
+
   /** Id of a fleet that has not ended and whose jobs add outputs to a dataset; undefined if there is none. */
   async addingTo(datasetId: string): Promise<string | undefined> {
     const filter = { ...open, 'template.payload.outputDatasets.datasetId': datasetId };

@@ -59,7 +59,10 @@ export interface OwnedPayloads {
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
-  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages' | 'datasets' | 'uploads'> | null,
+  experiment: Pick<
+    ExperimentFacts,
+    'name' | 'continuity' | 'storages' | 'deletedPlaces' | 'datasets' | 'uploads'
+  > | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
   owned?: OwnedPayloads,
 ): Promise<RequirementChecks> {
@@ -98,16 +101,17 @@ async function datasetCheck(
 
 /** Most jobs have no input in a storage: storages are then not read. */
 async function placeCheck(
-  { name, storages }: Pick<ExperimentFacts, 'name' | 'storages'>,
+  { name, storages, deletedPlaces }: Pick<ExperimentFacts, 'name' | 'storages' | 'deletedPlaces'>,
   { owner, payloads }: OwnedPayloads,
 ): Promise<CheckPlace> {
-  const isNeeded = payloads.some((payload) =>
-    payload?.inputs
-      ?.flatMap(locationsOf)
-      .some((location) => isInStorage(location) || unknownScheme.test(location)),
-  );
+  const locations = payloads.flatMap((payload) => payload?.inputs?.flatMap(locationsOf) ?? []);
+  const stored = [...new Set(locations.filter(isInStorage))];
+  const isNeeded = stored.length > 0 || locations.some((location) => unknownScheme.test(location));
   const found = isNeeded ? ((await storages?.()) ?? []) : [];
-  return (location) => problemOfInput({ experiment: name, owner }, location, found);
+  const deleted = stored.length > 0 ? await deletedPlaces?.(stored) : undefined;
+  return (location) =>
+    problemOfInput({ experiment: name, owner }, location, found) ??
+    (deleted?.has(location) === true ? 'a file that is not being deleted; restore it first' : undefined);
 }
 
 async function uploadCheck(

@@ -1,5 +1,6 @@
 /** Files of a dataset for the jobs of a task: their division at the submission, and the inputs of jobs. */
 import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { maySeeDataset } from '../../datasets/dataset-access.js';
 import type { DatasetFileDocument } from '../../datasets/dataset-file.document.js';
 import type { DatasetFilesRepository, ListedFile } from '../../datasets/dataset-files.repository.js';
@@ -18,10 +19,11 @@ import type { AwaitedFiles, FileRange, TaskDatasetSpec } from './task-dataset.ty
 
 /** Dependencies of {@link TaskFiles}. */
 export interface TaskFilesOptions {
-  readonly datasets: Pick<DatasetsRepository, 'find'>;
+  readonly datasets: Pick<DatasetsRepository, 'find' | 'used'>;
   readonly files: Pick<DatasetFilesRepository, 'listed' | 'between'>;
   /** Storages that an experiment uses, as stored now. */
   readonly storages: (experiment: string) => Promise<readonly SitedStorage[]>;
+  readonly clock: Clock;
 }
 
 /** A storage, and the site that is near to it. */
@@ -93,6 +95,7 @@ export class TaskFiles {
       errors.add([...path, 'datasetId'], spec.datasetId, expected ?? 'a dataset that you may read');
       return undefined;
     }
+    await this.#options.datasets.used(dataset._id, this.#options.clock.now());
     const storages = await this.#options.storages(caller.experiment);
     const rule = ruleOf(spec, caller.ownInputs);
     const readable = new ReadableFiles(caller, storages, rule.by, errors);
@@ -167,6 +170,7 @@ export class TaskFiles {
     const ranges = rangesTogether(sets);
     // The jobs will not run: they need no files.
     if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [], [])), awaited: [] };
+    await this.#options.datasets.used(datasetId, this.#options.clock.now());
     const storages = await this.#options.storages(experiment);
     const sites = new Map(localityWeight === undefined ? [] : storages.map(({ _id, site }) => [_id, site]));
     const jobs: (JobFiles | undefined)[] = [];

@@ -223,5 +223,23 @@ export const nodesCollection = defineCollection<NodeDocument>({
       options: { partialFilterExpression: { 'job.payload.outputDatasets.datasetId': { $exists: true } } },
       why: 'workflows that are still to add outputs to a dataset; most nodes name none',
     },
+    {
+      name: 'input_location_idx',
+      keys: { 'job.payload.inputs.location': 1 },
+      options: { partialFilterExpression: { 'job.payload.inputs.location': { $exists: true } } },
+      why: 'workflows that are still to read a file, before it is deleted',
+    },
+    {
+      name: 'input_otherLocations_idx',
+      keys: { 'job.payload.inputs.otherLocations': 1 },
+      options: { partialFilterExpression: { 'job.payload.inputs.otherLocations': { $exists: true } } },
+      why: 'the same for further places of inputs',
+    },
+    {
+      name: 'upload_idx',
+      keys: { 'job.payload.uploadId': 1 },
+      options: { partialFilterExpression: { 'job.payload.uploadId': { $exists: true } } },
+      why: 'workflows that are still to use an upload, before it is removed',
+    },
   ],
 });

@@ -1,0 +1,58 @@
+/** Jobs that do not exist yet, and will use files: those of tasks, fleets and workflows. */
+import type { FileUseSources, WaitingInputs as Waiting } from '../../datasets/deletion/file-users.js';
+import { locationsOf } from '../../storages/places.js';
+import type { WaitingInputs } from '../../tasks/waiting-inputs.repository.js';
+import type { JobFleetStores } from '../fleets/job-fleets.repository.js';
+import type { WorkflowStores } from '../workflows/workflow-stores.repository.js';
+
+/** Where such jobs are found. */
+export interface WaitingSources {
+  readonly waiting: WaitingInputs;
+  readonly graphs: WorkflowStores;
+  readonly standing: JobFleetStores;
+}
+
+/** Uses of files by jobs that do not exist yet. */
+export interface WaitingUses extends Pick<FileUseSources, 'waiting' | 'waitingNodes'> {
+  /** Id of one of the workflows that has not ended; undefined if all have. */
+  readonly unended: (workflowIds: readonly string[]) => Promise<string | undefined>;
+}
+
+/** Finds these uses. */
+export function waitingUses({ waiting, graphs, standing }: WaitingSources): WaitingUses {
+  const { workflows, nodes } = graphs;
+  return {
+    unended: (ids) => workflows.unended(ids),
+    async *waiting(experiments, parents): AsyncGenerator<Waiting> {
+      for await (const { taskId, ...task } of waiting.of(experiments, parents))
+        yield { user: `task ${taskId}`, ...task };
+      for (const { _id, payload } of await standing.fleets.openPayloads(experiments))
+        yield { user: `fleet ${_id}`, locations: payload.inputs.flatMap(locationsOf), parents: [] };
+    },
+    async waitingNodes(locations) {
+      const found = new Map<string, string>();
+      for (const [location, ids] of await nodes.reading(locations)) {
+        const workflow = await workflows.unended(ids);
+        if (workflow !== undefined) found.set(location, workflow);
+      }
+      return found;
+    },
+  };
+}
+
+/**
+ * Finds a task, fleet or workflow with jobs that do not exist yet and will use an upload.
+ * @returns its text for people; undefined if there is none
+ */
+export async function waitingUserOfUpload(
+  { waiting, graphs, standing }: WaitingSources,
+  { _id, experiment }: { readonly _id: string; readonly experiment: string },
+): Promise<string | undefined> {
+  const task = await waiting.usingUpload(experiment, _id);
+  if (task !== undefined) return `task ${task}`;
+  const fleets = await standing.fleets.openPayloads([experiment]);
+  const fleet = fleets.find(({ payload }) => payload.uploadId === _id);
+  if (fleet) return `fleet ${fleet._id}`;
+  const workflow = await graphs.workflows.unended(await graphs.nodes.usingUpload(_id));
+  return workflow === undefined ? undefined : `workflow ${workflow}`;
+}
