@@ -141,7 +141,6 @@ describe('a field that refers to an object', () => {
     'JobNodeFile.jobId': 'those who read the file need nothing else of the job',
     'JobPreemption.jobId': 'the owner of one job may not read the other',
     'QueueCanary.sharePath': 'those who see the queue may not read the share',
-    'ReplicaDeletion.policyId': '`filePolicies` has the policies of the experiment',
     'SignedFile.jobId': 'the worker that gets the address has the job already',
     'Storage.queueNames': 'those who see the storage may not see the queues',
     'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',

@@ -959,7 +959,7 @@ export type DeleteDatasetFilesUserErrorCode =
   | 'DATASET_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** Whether something needs the files was not found in time. */
+  /** The search for jobs, tasks and workflows that need the files took too long. */
   | 'SEARCH_TOO_LONG';
 
 /** A secret to delete. */
@@ -3241,7 +3241,7 @@ export type SetFilePolicyInput = {
   comment?: string | null | undefined;
   /** Name of the experiment. */
   experiment: string;
-  /** Whether it is applied. */
+  /** True to apply it, false to keep it for later. */
   isEnabled?: boolean | null | undefined;
   /** Name of the policy: 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
   name: string;

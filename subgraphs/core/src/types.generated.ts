@@ -2013,7 +2013,7 @@ export type DeleteDatasetFilesUserErrorCode =
   | 'DATASET_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** Whether something needs the files was not found in time. */
+  /** The search for jobs, tasks and workflows that need the files took too long. */
   | 'SEARCH_TOO_LONG';
 
 /** A secret to delete. */
@@ -3192,7 +3192,7 @@ export type FileDeletionPreviewInput = {
 /** Result of `fileDeletionPreview`. */
 export type FileDeletionPreviewResult = {
   readonly __typename?: 'FileDeletionPreviewResult';
-  /** What the rules would delete; null if there are errors. */
+  /** Files that the rules would delete; null if there are errors. */
   readonly preview?: Maybe<FileDeletionPreview>;
   /** Errors in the input; empty if there are none. */
   readonly userErrors: ReadonlyArray<FileDeletionPreviewUserError>;
@@ -3243,7 +3243,7 @@ export type FilePolicy = {
   readonly id: Scalars['ID']['output'];
   /** True if it is applied. */
   readonly isEnabled: Scalars['Boolean']['output'];
-  /** What it did when it was applied last; null if it never was. */
+  /** Result of its last application; null if it never was applied. */
   readonly lastRun?: Maybe<FilePolicyRun>;
   /** Name, unique in the experiment. */
   readonly name: Scalars['String']['output'];
@@ -3330,7 +3330,7 @@ export type FilePolicyRulesInput = {
   readonly storageName?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** What a file policy did. */
+/** Result of an application of a file policy. */
 export type FilePolicyRun = {
   readonly __typename?: 'FilePolicyRun';
   /** Time at which it was applied. */
@@ -5766,7 +5766,7 @@ export type KeptFile = {
   readonly dataset?: Maybe<Dataset>;
   /** Name of the file. */
   readonly name: Scalars['String']['output'];
-  /** What needs it. */
+  /** Text that names the job, task, workflow or file that needs it. */
   readonly reason: Scalars['String']['output'];
 };
 
@@ -7856,7 +7856,7 @@ export type Query = {
   readonly experiments: ExperimentConnection;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
-  /** What rules of a file policy would delete now. Changes nothing. */
+  /** Files that rules of a file policy would delete now. Changes nothing. */
   readonly fileDeletionPreview: FileDeletionPreviewResult;
   /** File policies, the oldest first. */
   readonly filePolicies: FilePolicyConnection;
@@ -9913,7 +9913,7 @@ export type SetFilePolicyInput = {
   readonly comment?: InputMaybe<Scalars['String']['input']>;
   /** Name of the experiment. */
   readonly experiment: Scalars['String']['input'];
-  /** Whether it is applied. */
+  /** True to apply it, false to keep it for later. */
   readonly isEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /** Name of the policy: 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
   readonly name: Scalars['String']['input'];

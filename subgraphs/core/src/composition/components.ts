@@ -85,18 +85,16 @@ export function createComponents(options: CoreOptions): Components {
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
   const smallStores = directoryStores(db);
-  const shares = (path: string) => directories.shares.byPaths([path]);
-  const access = accessOf(options, stores, smallStores.access, shares);
+  const access = accessOf(options, stores, smallStores.access, (path) => directories.shares.byPaths([path]));
   const graphs = workflowStores(db);
   const { workflows: held } = graphs;
   const standing = jobFleetStores(db);
   const storedFiles = fileStores(db);
-  const { needs } = storedFiles;
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
     hasLiveJobs: hasLiveJobs(stores, held, standing),
-    liveJobOf: (storage, experiments, kept) => needs.liveJobOf(storage, experiments, kept),
+    liveJobOf: (storage, experiments, kept) => storedFiles.needs.liveJobOf(storage, experiments, kept),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);

@@ -44,9 +44,9 @@ const searchedMs = 30_000;
 const deletionMs = 10_000;
 /** Time after which a deletion that has begun is repeated; longer than any deletion. */
 const takeOverMs = 600_000;
-/** Time after which a copy that something needs, or whose storage is gone, is checked again. */
+/** Time after which a copy that something needs is checked again. */
 const laterMs = 86_400_000;
-/** The same after a search that took too long. */
+/** The same after a search that took too long, and for a copy whose storage is gone or has failed. */
 const retryMs = 3_600_000;
 
 type Due = SoughtCopy & { readonly file: DatasetFileDocument; readonly storage: StorageDocument };
@@ -95,12 +95,12 @@ export class DeletionWork {
     const ids = [...new Set(files.map(({ datasetId }) => datasetId))];
     const owners = new Map((await datasets.findMany(ids)).map((dataset) => [dataset._id, dataset]));
     const known = await storages();
-    const beganMs = clock.monotonicMs();
     const experimentOf = ({ datasetId }: DatasetFileDocument) => owners.get(datasetId)?.experiment;
     for (const experiment of new Set(files.map(experimentOf))) {
       const some = files.filter((file) => experimentOf(file) === experiment);
       const copies = some.flatMap((file) => copiesOf(file, owners.get(file.datasetId), known, clock.now()));
       const used = await users.of(copies);
+      const beganMs = clock.monotonicMs();
       await forEachConcurrently(some, concurrent, async (file) => {
         if (signal.aborted || clock.monotonicMs() - beganMs > searchedMs) return;
         const own = copies.filter(({ fileId }) => fileId === file._id);
