@@ -102,7 +102,8 @@ export default tseslint.config(
   },
   { files: ['**/*.{test,e2e,soak}.ts'], plugins: { language }, rules: { 'language/test-names': 'error' } },
   {
-    files: ['**/*.{ts,tsx}'],
+    files: ['subgraphs/core/src/**/*.ts'],
+    ignores: ['**/*.test.ts'],
     plugins: { 'import-x': importX },
     settings: {
       // Sources import what they compile to: `./x.js` is `x.ts`.
@@ -115,11 +116,6 @@ export default tseslint.config(
       'import-x/extensions': ['.ts', '.tsx'],
       'import-x/external-module-folders': ['node_modules'],
     },
-    rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }] },
-  },
-  {
-    files: ['subgraphs/core/src/**/*.ts'],
-    ignores: ['**/*.test.ts'],
     rules: { 'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: coreZones }] },
   },
   {

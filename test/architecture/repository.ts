@@ -59,3 +59,8 @@ export function importsOf(source: string): readonly string[] {
   const pattern = /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+)'([^'\n]+)'/g;
   return [...source.matchAll(pattern)].map((match) => match[1] ?? '');
 }
+
+/** The module specifiers of {@link importsOf} without those of `import type` and `export type`. */
+export function valueImportsOf(source: string): readonly string[] {
+  return importsOf(source.replace(/^(?:import|export) type\b[^;]*;/gm, ''));
+}
