@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { beginFile, finishDeclarations } from './globals.mjs';
 
 const require = createRequire(import.meta.url);
+const asyncHooks = require('node:async_hooks');
 const runCircus = require('jest-circus/runner').default;
 
 register('./resolve-globals.mjs', import.meta.url);
@@ -17,27 +18,43 @@ let runs = 0;
  * Jest's `testRunner`: jest-circus with a runtime that loads modules by Node.
  * @returns {Promise<import('@jest/test-result').TestResult>}
  */
-export default function runTestFile(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
+export default async function runTestFile(globalConfig, config, environment, runtime, testPath, send) {
   beginFile(runtime, testPath);
-  return runCircus(
-    globalConfig,
-    config,
-    environment,
-    nativeRuntime(runtime, testPath),
-    testPath,
-    sendMessageToJest,
-  );
+  const storages = [];
+  try {
+    const native = nativeRuntime(runtime, testPath, storages);
+    return await runCircus(globalConfig, config, environment, native, testPath, send);
+  } finally {
+    // Each one in use costs all promises of the process.
+    for (const storage of storages) storage.disable();
+  }
+}
+
+/** Calls `run`, and adds what it makes of AsyncLocalStorage to `storages`. */
+function collectStorages(storages, run) {
+  const { AsyncLocalStorage } = asyncHooks;
+  asyncHooks.AsyncLocalStorage = class extends AsyncLocalStorage {
+    constructor(...options) {
+      super(...options);
+      storages.push(this);
+    }
+  };
+  try {
+    return run();
+  } finally {
+    asyncHooks.AsyncLocalStorage = AsyncLocalStorage;
+  }
 }
 
 /** The runtime, except that modules are loaded by Node. */
-function nativeRuntime(runtime, testPath) {
+function nativeRuntime(runtime, testPath, storages) {
   runs += 1;
   const overrides = {
     // jest-circus keeps its state in modules and expects new ones for each file.
     requireInternalModule(path) {
       delete globalThis[Symbol.for('EVENT_HANDLERS')];
       delete require.cache[path];
-      return require(path);
+      return collectStorages(storages, () => require(path));
     },
     requireModule: (path) => require(path),
     unstable_shouldLoadAsEsm: () => true,
