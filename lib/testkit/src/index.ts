@@ -24,6 +24,7 @@ export {
 } from './mongo.js';
 export { type TestClient, type TestDatabase } from './test-database.types.js';
 export { type ProcessExit, type SpawnOptions, spawnProcess, type TestProcess } from './spawn-process.js';
+export { makeStoreFolder } from './store-folder.js';
 export { SyslogServer } from './syslog-server.js';
 export { type ManualClock, manualClock, seededRandom, testIds, testStart } from './time.js';
 export {

@@ -1,10 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createLogger, silentLogger } from '@rhizome/log';
 import { connectMongo, openMongo, type RunningMongod, startMongod, type StartOptions } from '@rhizome/mongo';
 import { storeOffer } from './config.js';
@@ -12,6 +10,7 @@ import { checkHistory, checkStore } from './history/check-history.js';
 import { storeTimeOf } from './history/load-history.js';
 import { recordBeginning } from './history/records.js';
 import { leftovers } from './leftovers.js';
+import { makeStoreFolder } from './store-folder.js';
 import type { CommandStarted, TestClient, TestDatabase } from './test-database.types.js';
 
 /** A real replica set of one member. */
@@ -70,7 +69,7 @@ async function ask(address: string): Promise<{ readonly status: number | undefin
 }
 
 async function ownStore(): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), `rhizome-tests-${process.pid}-`));
+  const dataDir = await makeStoreFolder();
   leftovers.defer('the data of testMongo', () => rm(dataDir, { recursive: true, force: true }));
   const log = createLogger({ name: 'tests', level: 'warn' });
   return leftovers.use(await openMongo({ dataDir, oplogSizeMiB: 128, log }), 'the mongod of testMongo').uri;
@@ -100,7 +99,7 @@ export async function testDatabase(name = 'test'): Promise<TestDatabase> {
  * @param options its folder is a new one unless given
  */
 export async function ownMongod(options: Partial<StartOptions> = {}): Promise<RunningMongod> {
-  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), `rhizome-tests-${process.pid}-`)));
+  const dataDir = options.dataDir ?? (await makeStoreFolder());
   if (options.dataDir === undefined)
     leftovers.defer('the data of a mongod', () => rm(dataDir, { recursive: true, force: true }));
   const mongod = await startMongod({ log: silentLogger(), ...options, dataDir });
@@ -128,6 +127,8 @@ export async function commandsDuring(run: () => Promise<unknown>): Promise<reado
     await caller.run(commands, run);
   } finally {
     client.off('commandStarted', record);
+    // One in use costs all promises of the process.
+    caller.disable();
   }
   return commands;
 }

@@ -1,11 +1,18 @@
 /** The playground as a newcomer starts it: one command, a process of its own, a data folder of its own. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApiClient, createClient } from '@rhizome/client';
 import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
-import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
+import {
+  leftovers,
+  makeStoreFolder,
+  type ProcessExit,
+  spawnProcess,
+  type TestProcess,
+} from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
 import {
   checkAfterEnd,
@@ -63,16 +70,27 @@ export interface PlaygroundSystem {
 export async function dataFolder(): Promise<string> {
   const base = await mkdtemp(join(tmpdir(), 'rhizome-e2e-'));
   const data = join(base, '.rhizome');
+  const store = await makeStoreFolder();
+  await symlink(store, storeOf(data));
   leftovers.defer(`the folder ${base}`, async () => {
     try {
       await untilGone(processesWith(base), 5_000);
       await checkAfterEnd(data);
     } finally {
       if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
-      else await rm(base, { recursive: true, force: true });
+      else for (const folder of [base, store]) await rm(folder, { recursive: true, force: true });
     }
   });
   return data;
+}
+
+const storeOf = (data: string): string => join(dirname(data), '.store');
+
+/** Puts the store of a new system into the folder that was made for it. */
+export async function placeStore(data: string): Promise<void> {
+  const own = join(data, 'mongo');
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  if (existsSync(storeOf(data)) && !existsSync(own)) await symlink(storeOf(data), own);
 }
 
 /**
@@ -93,6 +111,7 @@ export function spawnPlayground(
 export async function startPlayground(options: PlaygroundSystemOptions = {}): Promise<PlaygroundSystem> {
   const { transport = 'in-process', pilots = 0, port = 0, args = [] } = options;
   const data = options.data ?? (await dataFolder());
+  await placeStore(data);
   const shown = ['--readable-folder', gatesFolder(data)];
   const place = ['--data', data, '--port', String(port), '--transport', transport, ...shown];
   const process = spawnPlayground('playground', [...place, '--no-tour', '--pilots', String(pilots), ...args]);

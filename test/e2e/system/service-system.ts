@@ -2,7 +2,6 @@
  * The system with each service a process that a story can end and start again: for what must go on when one
  * of them does not.
  */
-import { mkdir } from 'node:fs/promises';
 import { type ApiClient, createClient } from '@rhizome/client';
 import type { RunningMongod } from '@rhizome/mongo';
 import {
@@ -18,7 +17,7 @@ import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
 import { recordAnswersOf, startStore } from './devices.js';
-import { dataFolder, root } from './playground-system.js';
+import { dataFolder, placeStore, root } from './playground-system.js';
 import { type ServiceSet, startServiceSet } from './service-set.js';
 
 /** Options of the services. */
@@ -58,7 +57,7 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   const { cores = 1, gateways = 1, members = 1, experiments, storeOf, coreAddress } = options;
   const { gatewayEnv, hasIdentities = true } = options;
   const data = await dataFolder();
-  await mkdir(data, { recursive: true });
+  await placeStore(data);
   const mongo = await startStore(data, members);
   const identities = await openIdentities(data);
   const all = discoverSubgraphs(root);

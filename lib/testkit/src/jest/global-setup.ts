@@ -1,14 +1,12 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@rhizome/log';
 import { type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { offerStore } from '../config.js';
 import { checkStore } from '../history/check-history.js';
-
-const prefix = 'rhizome-tests-';
+import { makeStoreFolder } from '../store-folder.js';
 
 /** Ends what the set-up has started; jest calls it in the same process. */
 let tearDown: () => Promise<void> = () => Promise.resolve();
@@ -18,8 +16,7 @@ let tearDown: () => Promise<void> = () => Promise.resolve();
  * workers ask. It is started when the first of them asks, and ends with the run.
  */
 export default async function globalSetup(): Promise<void> {
-  await sweep();
-  const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  const folder = await makeStoreFolder();
   const dataDir = join(folder, 'mongo');
   const log = createLogger({ name: 'tests', level: 'warn', destination: process.stderr });
   let opening: Promise<OpenedMongo> | undefined;
@@ -78,22 +75,4 @@ async function end(store: OpenedMongo): Promise<void> {
 /** Jest's global tear-down. */
 export async function globalTeardown(): Promise<void> {
   await tearDown();
-}
-
-/** Removes the folders of runs that were killed. */
-async function sweep(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (Number.isNaN(pid) || isAlive(pid)) continue;
-    await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
