@@ -992,6 +992,122 @@ export type DenyProposalUserErrorCode =
   /** The proposal is decided already, or has ended. */
   | 'PROPOSAL_STATE_CONFLICT';
 
+/** Kind of a cause. */
+export type DiagnosisCauseKind =
+  /** The time between two attempts is not over. */
+  | 'BACKOFF'
+  /** A principal ended the job. */
+  | 'CANCELLED'
+  /** No worker has free capacity. */
+  | 'CAPACITY'
+  /** The system ended the job. */
+  | 'CLOSED'
+  /** A container could not be started. */
+  | 'CONTAINER'
+  /** A secret or a token was not available or not accepted. */
+  | 'CREDENTIAL'
+  /** A GPU or its driver. */
+  | 'DEVICE'
+  /** Scratch space or a storage was full. */
+  | 'DISK'
+  /** A downtime, or the state that an operator gave the queue. */
+  | 'DOWNTIME'
+  /** A principal or a rule holds the job. */
+  | 'HELD'
+  /** One host on which similar jobs fail. */
+  | 'HOST'
+  /** An input could not be read. */
+  | 'INPUT'
+  /** No licence was available. */
+  | 'LICENSE'
+  /** A limit of a share, an owner, a task or a queue is reached. */
+  | 'LIMIT'
+  /** More memory was used than requested, or than the host had. */
+  | 'MEMORY'
+  /** A connection failed. */
+  | 'NETWORK'
+  /** No worker meets all requirements. */
+  | 'NO_MATCH'
+  /** No worker takes jobs. */
+  | 'NO_WORKERS'
+  /** An output could not be stored. */
+  | 'OUTPUT'
+  /** A parent has not finished, or did not finish. */
+  | 'PARENTS'
+  /** A file or a device may not be accessed. */
+  | 'PERMISSION'
+  /** The program of the payload. */
+  | 'PROGRAM'
+  /** The payload reports no progress. */
+  | 'PROGRESS'
+  /** One site at which similar jobs fail. */
+  | 'SITE'
+  /** A program, library, module or container image is missing or does not fit the host. */
+  | 'SOFTWARE'
+  /** Its task is paused or being stopped. */
+  | 'TASK_SUSPENDED'
+  /** The facts show no cause. */
+  | 'UNKNOWN'
+  /** The payload ran, or will run, longer than requested. */
+  | 'WALLTIME'
+  /** A worker was lost, is out of contact, or ended. */
+  | 'WORKER';
+
+/** Kind of a change between a failed attempt and the next run: of a rule, of `retryJobs`, or of the place. */
+export type DiagnosisChange =
+  /** More scratch space. */
+  | 'MORE_DISK'
+  /** More memory. */
+  | 'MORE_MEMORY'
+  /** A longer walltime. */
+  | 'MORE_WALLTIME'
+  /** No change. */
+  | 'NONE'
+  /** Another host of the same site. */
+  | 'OTHER_HOST'
+  /** Another site. */
+  | 'OTHER_SITE';
+
+/** Kind of evidence. */
+export type DiagnosisEvidenceKind =
+  /** A constraint of the job, with the workers that meet it. */
+  | 'CONSTRAINT'
+  /** A downtime. */
+  | 'DOWNTIME'
+  /** Error that the worker or core reported. */
+  | 'ERROR'
+  /** A host. */
+  | 'HOST'
+  /** Another job. */
+  | 'JOB'
+  /** Lines of the log of the latest attempt. */
+  | 'LOG_LINES'
+  /** Values that were measured. */
+  | 'METRICS'
+  /** Failures of other jobs with the same code. */
+  | 'PEERS'
+  /** A queue. */
+  | 'QUEUE'
+  /** Decision of a rule, or of the retry policy of the job. */
+  | 'RULE'
+  /** A change of state. */
+  | 'TRANSITION';
+
+/** Kind of an object that evidence is about. */
+export type DiagnosisTargetKind =
+  /** Code of an error. */
+  | 'ERROR_CODE'
+  /** A host. */
+  | 'HOST'
+  /** A job. */
+  | 'JOB'
+  /** A queue. */
+  | 'QUEUE'
+  /** A site. */
+  | 'SITE'
+  /** A task. */
+  | 'TASK';
+
 /** A policy to disable. */
 export type DisablePolicyInput = {
   /** Scope of the policy. */
@@ -4505,6 +4621,15 @@ export type CliRestoreDatasetFilesMutationVariables = Exact<{
 
 export type CliRestoreDatasetFilesMutation = { restoreDatasetFiles: { copyCount: number, tooLateCount: number, nextPosition: number | null, userErrors: Array<{ code: RestoreDatasetFilesUserErrorCode, message: string, path: Array<string> }> } };
 
+export type CliDiagnosisFragment = { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> };
+
+export type CliDiagnoseJobQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliDiagnoseJobQuery = { job: { id: string, name: string, state: JobState, diagnosis: { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> } | null } | null };
+
 export type CliErrorsQueryVariables = Exact<{
   filter?: ErrorFilter | null | undefined;
   by: Array<ErrorGrouping> | ErrorGrouping;
@@ -5621,6 +5746,29 @@ export const CliFilePolicyFragmentDoc = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"keepNewest"}},
 {"kind":"Field","name":{"kind":"Name","value":"minReplicas"}},
 {"kind":"Field","name":{"kind":"Name","value":"restoreDays"}}]}}]} as unknown as DocumentNode<CliFilePolicyFragment, unknown>;
+export const CliDiagnosisFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDiagnosis"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"queueName"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"count"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"triedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"finishedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnosisFragment, unknown>;
 export const CliContinuityPolicyFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliContinuityPolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ContinuityPolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"defaultContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"maxContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"defaultReassignAfterSeconds"}},
@@ -6473,6 +6621,33 @@ export const CliRestoreDatasetFilesDocument = {"kind":"Document","definitions":[
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliRestoreDatasetFilesMutation, CliRestoreDatasetFilesMutationVariables>;
+export const CliDiagnoseJobDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDiagnoseJob"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDiagnosis"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDiagnosis"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"queueName"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"count"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"triedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"finishedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnoseJobQuery, CliDiagnoseJobQueryVariables>;
 export const CliErrorsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliErrors"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorGrouping"}}}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"limit"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},

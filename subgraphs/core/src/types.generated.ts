@@ -12032,7 +12032,10 @@ export type WorkUnitTotal = {
 /** One running pilot on one host of a queue, with the hardware that it reported. */
 export type Worker = Node & {
   readonly __typename?: 'Worker';
-  /** Id of the batch job in which the worker runs, as the batch system of the queue knows it; null if the pilot reported none. */
+  /**
+   * Id of the batch job in which the worker runs, as the pilot reported it: the id in the batch system, or the id of its `Pilot`
+   * if an executor started it; null if the pilot reported none.
+   */
   readonly batchJobId?: Maybe<Scalars['String']['output']>;
   /** Devices of the worker. */
   readonly devices: ReadonlyArray<Device>;

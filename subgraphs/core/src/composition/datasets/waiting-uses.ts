@@ -20,7 +20,7 @@ export interface WaitingUses extends Pick<FileUseSources, 'waiting' | 'waitingNo
 
 /** Finds these uses. */
 export function waitingUses({ waiting, graphs, standing }: WaitingSources): WaitingUses {
-  const { workflows, nodes } = graphs;
+  const { workflows, nodeJobs } = graphs;
   return {
     unended: (ids) => workflows.unended(ids),
     async *waiting(experiments, parents): AsyncGenerator<Waiting> {
@@ -31,7 +31,7 @@ export function waitingUses({ waiting, graphs, standing }: WaitingSources): Wait
     },
     async waitingNodes(locations) {
       const found = new Map<string, string>();
-      for (const [location, ids] of await nodes.reading(locations)) {
+      for (const [location, ids] of await nodeJobs.reading(locations)) {
         const workflow = await workflows.unended(ids);
         if (workflow !== undefined) found.set(location, workflow);
       }
@@ -53,6 +53,6 @@ export async function waitingUserOfUpload(
   const fleets = await standing.fleets.openPayloads([experiment]);
   const fleet = fleets.find(({ payload }) => payload.uploadId === _id);
   if (fleet) return `fleet ${fleet._id}`;
-  const workflow = await graphs.workflows.unended(await graphs.nodes.usingUpload(_id));
+  const workflow = await graphs.workflows.unended(await graphs.nodeJobs.usingUpload(_id));
   return workflow === undefined ? undefined : `workflow ${workflow}`;
 }

@@ -14,6 +14,10 @@ const nodesPerRead = 1000;
 /** A node declares up to 100 outputs. */
 const outputsPerRead = 100;
 /** An environment may have hundreds of kilobytes. */
+/** States of nodes whose jobs may not exist yet. */
+const unendedNodeStates = ['WAITING', 'READY', 'SUBMITTED'] as const;
+/** Longest time of a search over all workflows, in milliseconds. */
+const longestMs = 30_000;
 const environmentsPerRead = 50;
 
 /** Jobs of stored nodes. */
@@ -121,12 +125,49 @@ export class NodeJobsRepository {
         {
           $match: {
             'job.payload.outputDatasets.datasetId': datasetId,
-            state: { $in: ['WAITING', 'READY', 'SUBMITTED'] },
+            state: { $in: [...unendedNodeStates] },
           },
         },
         { $group: { _id: '$workflowId' } },
       ],
       { hint: 'outputDataset_idx', readConcern: { level: 'majority' } },
+    );
+    return (await found.toArray()).map(({ _id }) => _id);
+  }
+
+  /**
+   * Workflows with nodes that will read one of the locations, one for each location: some may have been
+   * given up.
+   */
+  async reading(locations: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const workflows = new Map<string, string[]>();
+    for (const field of ['location', 'otherLocations'] as const) {
+      const path = `job.payload.inputs.${field}`;
+      const sought = { [path]: { $in: [...locations] } };
+      const found = this.#nodes.aggregate<{ readonly _id: string; readonly ids: string[] }>(
+        [
+          { $match: { ...sought, state: { $in: [...unendedNodeStates] } } },
+          { $project: { workflowId: 1, place: `$${path}` } },
+          { $unwind: '$place' },
+          ...(field === 'otherLocations' ? [{ $unwind: '$place' }] : []),
+          { $match: { place: { $in: [...locations] } } },
+          { $group: { _id: '$place', ids: { $addToSet: '$workflowId' } } },
+        ],
+        { hint: `input_${field}_idx`, maxTimeMS: longestMs, readConcern: { level: 'majority' } },
+      );
+      for await (const { _id, ids } of found) workflows.set(_id, [...(workflows.get(_id) ?? []), ...ids]);
+    }
+    return workflows;
+  }
+
+  /** Workflows with nodes that will use an upload: some may have been given up. */
+  async usingUpload(uploadId: string): Promise<readonly string[]> {
+    const found = this.#nodes.aggregate<{ readonly _id: string }>(
+      [
+        { $match: { 'job.payload.uploadId': uploadId, state: { $in: [...unendedNodeStates] } } },
+        { $group: { _id: '$workflowId' } },
+      ],
+      { hint: 'upload_idx', maxTimeMS: longestMs, readConcern: { level: 'majority' } },
     );
     return (await found.toArray()).map(({ _id }) => _id);
   }

@@ -52,16 +52,6 @@ export type GraphNode = Pick<
 export type SubmittedNode = Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>;
 
 const endingFields = { index: 1, label: 1, isFinal: 1, state: 1, 'subgraph.template': 1 } as const;
-/** Requirements of a node. */
-export interface NodeRequirements {
-  readonly node: { readonly name: string };
-  readonly requirements: StoredRequirements;
-}
-
-/** States of nodes whose jobs may not exist yet. */
-const unendedNodeStates = ['WAITING', 'READY', 'SUBMITTED'] as const;
-/** Longest time of a search over all workflows, in milliseconds. */
-const longestMs = 30_000;
 const insertBatch = 1000;
 const namesPerRead = 1000;
 const submittedPage = 1000;
@@ -175,60 +165,6 @@ export class NodesRepository {
     // Otherwise an index on other fields may be used, for which all nodes are read and sorted.
     const hint = states || labels || names || namePrefix !== undefined ? {} : { hint: '_id_' };
     return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...hint, ...page });
-  }
-
-  /** Workflows with nodes that will add outputs to a dataset: some may have been given up. */
-  async addingTo(datasetId: string): Promise<readonly string[]> {
-    const found = this.#nodes.aggregate<{ readonly _id: string }>(
-      [
-        {
-          $match: {
-            'job.payload.outputDatasets.datasetId': datasetId,
-            state: { $in: [...unendedNodeStates] },
-          },
-        },
-        { $group: { _id: '$workflowId' } },
-      ],
-      { hint: 'outputDataset_idx', readConcern: { level: 'majority' } },
-    );
-    return (await found.toArray()).map(({ _id }) => _id);
-  }
-
-  /**
-   * Workflows with nodes that will read one of the locations, one for each location: some may have been
-   * given up.
-   */
-  async reading(locations: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-    const workflows = new Map<string, string[]>();
-    for (const field of ['location', 'otherLocations'] as const) {
-      const path = `job.payload.inputs.${field}`;
-      const sought = { [path]: { $in: [...locations] } };
-      const found = this.#nodes.aggregate<{ readonly _id: string; readonly ids: string[] }>(
-        [
-          { $match: { ...sought, state: { $in: [...unendedNodeStates] } } },
-          { $project: { workflowId: 1, place: `$${path}` } },
-          { $unwind: '$place' },
-          ...(field === 'otherLocations' ? [{ $unwind: '$place' }] : []),
-          { $match: { place: { $in: [...locations] } } },
-          { $group: { _id: '$place', ids: { $addToSet: '$workflowId' } } },
-        ],
-        { hint: `input_${field}_idx`, maxTimeMS: longestMs, readConcern: { level: 'majority' } },
-      );
-      for await (const { _id, ids } of found) workflows.set(_id, [...(workflows.get(_id) ?? []), ...ids]);
-    }
-    return workflows;
-  }
-
-  /** Workflows with nodes that will use an upload: some may have been given up. */
-  async usingUpload(uploadId: string): Promise<readonly string[]> {
-    const found = this.#nodes.aggregate<{ readonly _id: string }>(
-      [
-        { $match: { 'job.payload.uploadId': uploadId, state: { $in: [...unendedNodeStates] } } },
-        { $group: { _id: '$workflowId' } },
-      ],
-      { hint: 'upload_idx', maxTimeMS: longestMs, readConcern: { level: 'majority' } },
-    );
-    return (await found.toArray()).map(({ _id }) => _id);
   }
 
   /** Nodes of a workflow in these states, in order, at most `limit`. */
