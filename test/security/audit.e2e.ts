@@ -105,8 +105,8 @@ const kindOf = (field: string): string => (field === 'redeemSecrets' ? 'SECRET_R
 
 /** Mutations that concern the caller alone, and that a reader may call with any input. */
 const openToReaders = [
-  ...['endElevation', 'revokeJobAccess', 'startElevation', 'unlinkIdentity'],
-  ...['approveProposal', 'createProposal', 'denyProposal', 'withdrawProposal'],
+  ...['approveProposal', 'createProposal', 'denyProposal'],
+  ...['endElevation', 'revokeJobAccess', 'startElevation', 'unlinkIdentity', 'withdrawProposal'],
   'withdrawSubmissionConsent',
 ];
 
