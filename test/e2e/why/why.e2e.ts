@@ -1,10 +1,12 @@
 /** Core's explanation of a waiting job, and the rules of the job's experiment. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { commandLineOf } from '../system/cli.js';
 import { jobInput } from '../system/jobs.js';
 import type { Api } from '../system/api.js';
-import { startPlayground } from '../system/playground-system.js';
+import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 
 const submitObservation = /* GraphQL */ `
   mutation ($input: SubmitLarkspurObservationInput!) {
@@ -74,5 +76,43 @@ it('shows the rules of the experiment next to core’s explanation, and none of 
   const plain = await cli.run(['why', submitJobs.jobs[0]?.id ?? '']);
   expect(plain.exitCode).toBe(0);
   expect(plain.stdout).not.toContain('calibration');
+  await explainToAssistant(system, job);
   await system.stop();
 });
+
+/** The tools of the playground, as an assistant of its person calls them. */
+async function explainToAssistant({ file, data, api }: PlaygroundSystem, job: string): Promise<void> {
+  const token = await readFile(join(data, 'assistant-token'), 'utf8');
+  const ask = async (method: string, params: object): Promise<string> => {
+    const response = await fetch(file.mcp, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${token}`,
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+    return response.text();
+  };
+  const call = (name: string, given: object): Promise<string> =>
+    ask('tools/call', { name, arguments: given });
+  const explained = await call('explain_job', { id: job });
+  expect(explained).toContain('ACTIVATED');
+  expect(explained).toContain('constraints');
+  expect(await call('my_jobs', { states: ['ACTIVATED'] })).toContain(job);
+  // From a cursor on, no change is missed, whenever it occurs.
+  const cursor = /cursor: \\"([^"\\]+)/.exec(await call('watch_jobs', { ids: [job], waitSeconds: 1 }))?.[1];
+  await api().data(
+    'mutation ($input: CancelJobsInput!) { cancelJobs(input: $input) { userErrors { code } } }',
+    {
+      input: { selection: { ids: [job] }, idempotencyKey: 'assistant' },
+    },
+  );
+  const changes = await call('watch_jobs', { ids: [job], cursor, waitSeconds: 25 });
+  expect(changes).toMatch(new RegExp(`${job},[^\\n]*CANCELLED`));
+  expect(await ask('resources/read', { uri: `rhizome://job/${job}/log` })).toContain('Untrusted lines');
+  expect(await call('run_query', { query: 'mutation { __typename }' })).toContain(
+    'a mutation does not run here',
+  );
+}
