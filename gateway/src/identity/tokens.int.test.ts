@@ -61,6 +61,29 @@ describe('the token endpoint', () => {
     expect(third).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
   });
 
+  it.each(['audience', 'resource'])(
+    'gives tokens for the endpoint of assistants alone, by %s',
+    async (field) => {
+      const endpoint = `${ownIssuer}/mcp`;
+      const form = { grant_type: exchange, subject_token: await outside(), subject_token_type: jwt };
+      const { body } = await token({ ...form, agent: 'assistant', [field]: endpoint });
+      expect(decodeJwt(body.access_token)).toMatchObject({ aud: endpoint });
+      const list = (bearer: string): Promise<Response> =>
+        fetch(`${served.origin}/mcp`, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            authorization: `Bearer ${bearer}`,
+          },
+          body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+        });
+      expect((await list(body.access_token)).status).toBe(200);
+      const own = await login();
+      expect((await list(own.body.access_token)).status).toBe(401);
+    },
+  );
+
   it('publishes keys and metadata by which a stock library verifies its tokens', async () => {
     const { body } = await login();
     const metadata = (await (

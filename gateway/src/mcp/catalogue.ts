@@ -1,5 +1,6 @@
 /** The tools of a version of the graph. */
 import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
 import type { Engine } from '@rhizome/federation';
 import type { Logger } from '@rhizome/log';
 import { checkOperations, type OfferingSubgraph } from '@rhizome/schema/agent-operations';
@@ -82,9 +83,9 @@ export class Catalogues {
     } catch (error) {
       // The next call tries again.
       if (this.#made === made) this.#made = undefined;
-      if (!this.#lastGood) throw error;
       this.#options.log.warn({ err: error, version }, 'operations of agents could not be read');
-      return this.#lastGood;
+      if (this.#lastGood) return this.#lastGood;
+      throw new DomainError('SERVICE_UNAVAILABLE', 'The tools cannot be read now; try again');
     }
   }
 

@@ -34,12 +34,13 @@ const address = /^rhizome:\/\/job\/([\w-]{1,64})(\/log)?$/;
 const logText = `query ($id: ID!, $after: String) {
   job(id: $id) {
     id state
-    log(after: $after, first: 1000) { chunks { text } hasNextPage endCursor }
+    log(after: $after, first: 200) { chunks { text } hasNextPage endCursor }
   }
 }`;
 
-/** Pages of a log that are read to find its end. */
-const mostPages = 20;
+/** Pages and characters of a log that are read to find its end. */
+const mostPages = 40;
+const mostRead = 4_000_000;
 /** Characters of a log that are shown. */
 const longestLog = 16_000;
 /** Characters of a line that are shown. */
@@ -79,18 +80,20 @@ export class Resources {
     let after: string | null = null;
     let text = '';
     let isWhole = true;
-    for (let page = 0; ; page++) {
+    for (let pages = 1, read = 0; ; pages++) {
       const answer = await call.run({ tool: 'job_log', query: logText, variables: { id, after } });
       const job = answer.data?.['job'] as { readonly log: LogPage | null } | null | undefined;
       if (!job?.log) return undefined;
       const { chunks, hasNextPage, endCursor } = job.log;
-      text += chunks.map((one) => one.text).join('');
+      const page = chunks.map((one) => one.text).join('');
+      read += page.length;
+      text += page;
       if (text.length > longestLog) {
         text = text.slice(-longestLog);
         isWhole = false;
       }
       if (!hasNextPage) break;
-      if (page + 1 >= mostPages) {
+      if (pages >= mostPages || read >= mostRead) {
         isWhole = false;
         break;
       }

@@ -35,7 +35,7 @@ export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
     log: silentLogger(),
   });
   leftovers.defer('the services of identity', () => identity.close());
-  const system = await startRegistrySystem({ identity });
+  const system = await startRegistrySystem({ identity, mcpUrl: `${ownIssuer}/mcp` });
   return { ...system, identity, issuer, store: { mongoUri, database, keyFile } };
 }
 

@@ -89,7 +89,9 @@ export async function startRegistrySystem(
 ): Promise<RegistrySystem> {
   const { mcpUrl, ...rest } = options;
   const tokens = await testTokens();
-  const mcp = mcpUrl === undefined ? undefined : mcpSettings({ url: mcpUrl, issuers: [tokens.trusted] });
+  const issuers = options.identity ? [{ ...tokens.trusted, alias: 'test' }] : [tokens.trusted];
+  const mcp =
+    mcpUrl === undefined ? undefined : mcpSettings({ url: mcpUrl, issuers, identity: options.identity });
   const { databaseName: database } = await testDatabase('gateway');
   const { uri: mongoUri } = await testMongo();
   const endpoints = new Map<string, InProcessSubgraph>();

@@ -25,6 +25,9 @@ export interface Tool {
   call(given: ToolArguments, call: McpCall): Promise<ToolResult>;
 }
 
+/** Largest number of entries of a list, as the schemas of inputs say. */
+const mostEntries = 100;
+
 /** Annotations of tools that change nothing, and whose answers come from this system only. */
 export const readOnly = { readOnlyHint: true, openWorldHint: false } as const;
 
@@ -39,5 +42,7 @@ export function givenInputs(
     const names = unknown.slice(0, 5).map((name) => JSON.stringify(name.slice(0, 60)));
     return `${names.join(', ')}: no such input; there ${known.length === 0 ? 'are none' : `are ${known.join(', ')}`}`;
   }
+  const long = Object.entries(given).find(([, value]) => Array.isArray(value) && value.length > mostEntries);
+  if (long) return `${long[0]}: too many entries; must be at most ${mostEntries}`;
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 }
