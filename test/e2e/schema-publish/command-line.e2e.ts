@@ -43,6 +43,13 @@ describe('rhizome schema', () => {
     await mkdir(join(folder, 'sdl'));
     await writeFile(join(folder, 'sdl', 'schema.graphql'), first);
     await writeFile(join(folder, 'sdl', 'operations.graphql'), 'query Q { heron { nests } }');
+    await mkdir(join(folder, 'agent'));
+    await writeFile(
+      join(folder, 'agent', 'nests.graphql'),
+      '"Counts nests." query Nests { heron { nests } }',
+    );
+    await mkdir(join(folder, 'wrong'));
+    await writeFile(join(folder, 'wrong', 'eggs.graphql'), '"Counts eggs." query Eggs { heron { eggs } }');
   });
 
   it('takes a schema from nothing to live and back, and says what is wrong on the way', async () => {
@@ -92,12 +99,17 @@ describe('rhizome schema', () => {
     const differs = await asHeron(['schema', 'publish', 'heron', '--sdl', 'sdl']);
     expect(differs).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[ENDPOINT_DIFFERS]') });
     service.serve(first);
+    const wrong = await asHeron(['schema', 'check', 'heron', '--sdl', 'sdl', '--agent', 'wrong']);
+    expect(wrong.exitCode).toBe(1);
+    expect(wrong.stdout).toMatch(/✗ heron\.Eggs: agent-operation\n.*Cannot query field "eggs"/);
     const published = await asHeron([
       'schema',
       'publish',
       'heron',
       '--sdl',
       'sdl',
+      '--agent',
+      'agent',
       '--note',
       'nests are counted',
     ]);
