@@ -65,6 +65,22 @@ export interface WorkflowNode extends JobPart {
   readonly dependsOn?: readonly Dependency[];
   readonly needed?: number;
   readonly inputs?: readonly NodeInput[];
+  /** Instead of a job. */
+  readonly subgraph?: Subgraph;
+}
+
+/** Sub-graph that a node stands for. */
+export interface Subgraph {
+  readonly template: string;
+  readonly maxIterations?: number;
+  readonly until?: string;
+  readonly resultNode?: string;
+}
+
+/** Graph that nodes stand for. */
+export interface Template {
+  readonly name: string;
+  readonly nodes: readonly WorkflowNode[];
 }
 
 /** Defaults of the nodes with a label. */
@@ -89,4 +105,5 @@ export interface ImportedWorkflow {
   readonly nodeLabels?: readonly NodeLabel[];
   readonly nodes: readonly WorkflowNode[];
   readonly groupEdges?: readonly GroupEdge[];
+  readonly templates?: readonly Template[];
 }

@@ -16,6 +16,18 @@ export interface DraftRead {
   readonly as: string;
 }
 
+/** Nodes that are repeated, and that one node stands for. */
+export interface DraftLoop {
+  readonly at: Located;
+  /** A name, which is made valid and unique later. */
+  readonly name: string;
+  readonly nodes: readonly DraftNode[];
+  readonly maxIterations: number;
+  /** Condition in CEL on the end of a node, after which no further iteration follows. */
+  readonly until: string;
+  readonly result: DraftNode;
+}
+
 /** A node to be. */
 export interface DraftNode {
   /** The construct that it stands for. */
@@ -30,6 +42,8 @@ export interface DraftNode {
   reads?: readonly DraftRead[];
   /** Number of edges whose conditions must be met; all by default. */
   needed?: number;
+  /** Loop that it stands for, instead of its job. */
+  readonly loop?: DraftLoop;
   job: JobPart & { readonly payload: Payload };
 }
 

@@ -8,10 +8,12 @@ import type {
   JobPart,
   NodeInput,
   NodeLabel,
+  Subgraph,
+  Template,
   WorkflowNode,
 } from '../workflow.types.js';
 import { cycleOf } from './cycle.js';
-import { byLabel, type DraftNode, type NodesByLabel } from './draft.js';
+import { byLabel, type DraftLoop, type DraftNode, type NodesByLabel } from './draft.js';
 import { arrangeEdges, dependenciesOf } from './group-edges.js';
 import { Names } from './names.js';
 
@@ -55,15 +57,64 @@ export function finishWorkflow(
     refusals.refuse(whole, `${drafts.length} jobs`, `a workflow has at most ${maxNodes}`);
   for (const draft of drafts) checkArguments(draft, refusals);
   if (!refusals.isEmpty) return undefined;
-  const nodes = withLabels(drafts);
-  const cycle = cycleOf(nodes);
+  const loops = loopsIn(drafts);
+  const all = [...drafts, ...loops.flatMap(({ nodes }) => nodes)];
+  if (all.length > maxNodes)
+    refusals.refuse(whole, `${all.length} jobs with those of loops`, `a workflow has at most ${maxNodes}`);
+  for (const { nodes } of loops) for (const draft of nodes) checkArguments(draft, refusals);
+  if (!refusals.isEmpty) return undefined;
+  withLabels(all);
+  const cycle = cycleOf(all);
   if (cycle) {
     const names = cycle.slice(0, 10).map(({ name }) => name);
     const more = cycle.length > names.length ? `${names.join(' → ')} → …` : [...names, names[0]].join(' → ');
     refusals.refuse(cycle[0]?.at ?? whole, `is on a cycle: ${more}`, 'the graph must have none');
     return undefined;
   }
-  return arranged(nodes, head, refusals, whole);
+  const templates = templatesOf(loops);
+  const workflow = arranged(drafts, { head, templates }, refusals, whole);
+  if (!workflow || loops.length === 0) return workflow;
+  return { ...workflow, templates: [...templates.values()].map(({ template }) => template) };
+}
+
+/** Loops that nodes stand for, also those in loops. */
+function loopsIn(drafts: readonly DraftNode[]): readonly DraftLoop[] {
+  return drafts.flatMap(({ loop }) => (loop ? [loop, ...loopsIn(loop.nodes)] : []));
+}
+
+/** Template of a loop, and the names of its nodes in it. */
+interface LoopTemplate {
+  readonly template: Template;
+  readonly nameOf: ReadonlyMap<DraftNode, string>;
+}
+
+type Templates = ReadonlyMap<DraftLoop, LoopTemplate>;
+
+/** Templates of loops. Their labels have no defaults: a node has all values that its job has. */
+function templatesOf(loops: readonly DraftLoop[]): Templates {
+  const names = Names.ofLabels();
+  const templates = new Map<DraftLoop, LoopTemplate>();
+  // The loops in others come last, and are named by the nodes of these.
+  for (const loop of [...loops].reverse()) {
+    const own = Names.ofNodes();
+    const nameOf = new Map(loop.nodes.map((draft) => [draft, own.give(draft.name.replaceAll('/', '_'))]));
+    const { ofNode } = arrangeEdges(new Map());
+    const nodes = loop.nodes.map((draft) => {
+      const dependsOn = dependenciesOf(ofNode(draft), (node) => nameOf.get(node) ?? node.name);
+      return nodeOf(draft, nameOf.get(draft) ?? draft.name, { dependsOn, label: undefined, templates });
+    });
+    templates.set(loop, { template: { name: names.give(loop.name), nodes }, nameOf });
+  }
+  return templates;
+}
+
+function subgraphOf(loop: DraftLoop, templates: Templates): Subgraph {
+  const { maxIterations, until, result } = loop;
+  const { template, nameOf } = templates.get(loop) ?? {};
+  return {
+    ...{ template: template?.name ?? loop.name, maxIterations, until },
+    resultNode: nameOf?.get(result) ?? result.name,
+  };
 }
 
 function checkArguments({ at, job: { payload } }: DraftNode, refusals: Refusals): void {
@@ -74,19 +125,18 @@ function checkArguments({ at, job: { payload } }: DraftNode, refusals: Refusals)
     refusals.refuse(at, `${bytes} bytes of arguments`, `a job has at most ${maxArgumentBytes}`);
 }
 
-/** The same nodes with valid labels. */
-function withLabels(drafts: readonly DraftNode[]): readonly DraftNode[] {
+/** Makes the labels of nodes valid. */
+function withLabels(drafts: readonly DraftNode[]): void {
   const names = Names.ofLabels();
   const valid = new Map<string, string>();
   for (const { label } of drafts) if (!valid.has(label)) valid.set(label, names.give(label));
   // Nodes are known by identity, by the edges that lead from them: they are changed, not copied.
   for (const draft of drafts) draft.label = valid.get(draft.label) ?? draft.label;
-  return drafts;
 }
 
 function arranged(
   drafts: readonly DraftNode[],
-  head: Head,
+  { head, templates }: { readonly head: Head; readonly templates: Templates },
   refusals: Refusals,
   whole: Located,
 ): ImportedWorkflow | undefined {
@@ -106,7 +156,9 @@ function arranged(
       refusals.refuse(whole, `more than ${maxEdges} dependencies`, `a workflow has at most ${maxEdges}`);
     const inputs = inputsOf(draft, (node) => nameOf.get(node) ?? node.name);
     nodes.push({
-      ...nodeOf(draft, nameOf.get(draft) ?? draft.name, { dependsOn, label: labels.get(draft.label) }),
+      ...nodeOf(draft, nameOf.get(draft) ?? draft.name, {
+        ...{ dependsOn, label: labels.get(draft.label), templates },
+      }),
       ...(inputs.length > 0 ? { inputs } : {}),
     });
   }
@@ -132,14 +184,22 @@ function inputsOf({ reads = [] }: DraftNode, nameOf: (node: DraftNode) => string
 function nodeOf(
   draft: DraftNode,
   name: string,
-  { dependsOn, label }: { readonly dependsOn: readonly Dependency[]; readonly label: JobPart | undefined },
+  {
+    dependsOn,
+    label,
+    templates,
+  }: {
+    readonly dependsOn: readonly Dependency[];
+    readonly label: JobPart | undefined;
+    readonly templates: Templates;
+  },
 ): WorkflowNode {
   return {
     ...{ name, label: draft.label },
     ...(draft.isFinal === true ? { isFinal: true } : {}),
     ...(dependsOn.length > 0 ? { dependsOn } : {}),
     ...(draft.needed === undefined ? {} : { needed: draft.needed }),
-    ...ownPart(draft.job, label ?? {}),
+    ...(draft.loop ? { subgraph: subgraphOf(draft.loop, templates) } : ownPart(draft.job, label ?? {})),
   };
 }
 

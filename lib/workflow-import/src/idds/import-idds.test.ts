@@ -220,19 +220,67 @@ describe('an import of a workflow of iDDS', () => {
     expect(edgesOf(made)).toHaveLength(19_000);
   });
 
+  it('makes loops of workflows that are repeated, with the works that follow them', () => {
+    const inner = workflowOf(
+      { fit: work('fit', [{ name: 'fit' }]), check: work('check', [{ name: 'check' }]) },
+      [condition([['fit', 'is_finished']], ['check'])],
+      { _name: 'again', _loop_condition: condition([['check', 'is_failed']], []) },
+    );
+    const whole = workflowOf({ inner, plot: work('plot', [{ name: 'plot' }]) }, [
+      condition([['inner', 'is_finished']], ['plot']),
+    ]);
+    const { nodes, templates, groupEdges } = imported('idds', text(whole));
+    expect(nodes.map(({ name, subgraph, dependsOn }) => ({ name, subgraph, dependsOn }))).toEqual([
+      {
+        name: 'again',
+        subgraph: {
+          ...{ template: 'again', maxIterations: 100, until: 'result.state != "FAILED"' },
+          resultNode: 'check:check',
+        },
+        dependsOn: undefined,
+      },
+      { name: 'plot:plot', subgraph: undefined, dependsOn: [{ node: 'again' }] },
+    ]);
+    expect(templates).toMatchObject([
+      {
+        name: 'again',
+        nodes: [
+          { name: 'fit:fit', payload: { command: '/bin/bash' } },
+          { name: 'check:check', dependsOn: [{ node: 'fit:fit' }] },
+        ],
+      },
+    ]);
+    expect([groupEdges, nodes[0]?.payload]).toEqual([undefined, undefined]);
+  });
+
   it('is detected', () => {
     expect(detectFormat(Buffer.from(files['work.json']), 'work.json')).toBe('idds');
   });
 });
 
 describe('importIdds', () => {
-  const loop = { class: 'Condition', attributes: {} };
-
   it.each([
     [
-      'a loop',
-      workflowOf({ w1: isr }, [], { _loop_condition: loop }),
-      '_loop_condition: loops are not supported; write the works of each turn (work.json:43:5)',
+      'a loop over the ends of several jobs',
+      workflowOf({ w1: isr }, [], { _loop_condition: condition([['w1', 'is_finished']], []) }),
+      '_loop_condition.attributes._conditions.0.idds_method: is about the end of 2 jobs (work.json:50:10); the condition of a loop can be about one job',
+    ],
+    [
+      'a loop without an end',
+      workflowOf({ w1: work('one', [{ name: 'x' }]) }, [], {
+        _loop_condition: condition([['w1', 'is_terminated']], []),
+      }),
+      '_loop_condition.attributes._conditions.0.idds_method: is_terminated of a loop is not supported (work.json:50:10); is_finished and is_failed of a work are',
+    ],
+    [
+      'a dependency on a job outside of a loop',
+      workflowOf({
+        w1: isr,
+        inner: workflowOf({ w2: work('two', [{ name: 'y', dependencies: [['isr', 'isr+1']] }]) }, [], {
+          _loop_condition: condition([['w2', 'is_failed']], []),
+        }),
+      }),
+      '_works.inner.attributes.template.attributes._works.w2.attributes._dependency_map.0.dependencies.0: "isr+1" and the job that depends on it are not in the same loop (work.json:50:10); begin the loop by a condition',
     ],
     [
       'parameters',

@@ -1,5 +1,5 @@
 /** Import of workflows of iDDS, as `json_dumps` of iDDS writes them. */
-import type { DraftEdges, DraftNode } from '../graph/draft.js';
+import type { DraftEdges, DraftLoop, DraftNode } from '../graph/draft.js';
 import { finishWorkflow, headOf } from '../graph/finish.js';
 import type { ImportRequest } from '../import.types.js';
 import { type Refusals, shortJson } from '../refusals.js';
@@ -7,12 +7,11 @@ import { Located } from '../text/located.js';
 import type { SourceText } from '../text/source.types.js';
 import type { ImportedWorkflow } from '../workflow.types.js';
 import { addConditions, type IddsPart } from './conditions.js';
+import { loopConditionOf, loopOf } from './loops.js';
 import { type IddsTask, readTask } from './work.js';
 
 /** Members of a workflow that have an effect in iDDS and none here, with what to do. */
 const refused: ReadonlyMap<string, string> = new Map([
-  ['_loop_condition', 'loops are not supported; write the works of each turn'],
-  ['loop_condition', 'loops are not supported; write the works of each turn'],
   ['parameter_links', 'parameters of works are not passed on; write them into the executables'],
   ['_global_parameters', 'parameters are not passed on; write them into the executables'],
   ['user_defined_conditions', 'conditions in Python are not supported'],
@@ -42,6 +41,9 @@ function templateOf(at: Located): Located | undefined {
 class IddsReader {
   readonly #refusals: Refusals;
   readonly #tasks = new Map<string, IddsTask>();
+  /** The innermost loops that nodes are part of. */
+  readonly #loopOf = new Map<DraftNode, DraftLoop>();
+  #loops = 0;
   /** Workflows with their parts, the inner ones first. */
   readonly #workflows: { readonly at: Located; readonly parts: ReadonlyMap<string, IddsPart> }[] = [];
 
@@ -70,7 +72,21 @@ class IddsReader {
       if (part) parts.set(work.name, part);
     }
     this.#workflows.push({ at: template, parts });
+    const condition = loopConditionOf(template);
+    if (condition) return this.#loop(condition, template, parts);
     return { nodes: [...parts.values()].flatMap(({ nodes }) => nodes) };
+  }
+
+  /** The node that stands for a workflow which is repeated. */
+  #loop(condition: Located, template: Located, parts: ReadonlyMap<string, IddsPart>): IddsPart | undefined {
+    const name = template.member('_name')?.text ?? template.member('name')?.text ?? 'loop';
+    const loop = loopOf(condition, { name, at: template, parts }, this.#refusals);
+    if (!loop) return undefined;
+    // Inner loops have been read before: their nodes keep their loop.
+    for (const node of loop.nodes) this.#loopOf.set(node, loop);
+    // A label of its own, so that it shares nothing with jobs.
+    const label = `${name}-loop-${(this.#loops += 1)}`;
+    return { nodes: [{ at: template, name, label, edges: [], loop, job: { payload: { command: '' } } }] };
   }
 
   /** Adds the edges between jobs, once all tasks are known, and then those of conditions. */
@@ -86,7 +102,13 @@ class IddsReader {
         const from: DraftNode[] = [];
         for (const { at, task, name } of named) {
           const parent = this.#tasks.get(task)?.nodeOf.get(name);
-          if (parent) from.push(parent);
+          if (parent && this.#loopOf.get(parent) !== this.#loopOf.get(node))
+            this.#refusals.refuse(
+              at,
+              `${shortJson(name)} and the job that depends on it are not in the same loop`,
+              'begin the loop by a condition',
+            );
+          else if (parent) from.push(parent);
           else
             this.#refusals.refuse(
               at,
