@@ -506,6 +506,8 @@ export type CloneWorkflowUserErrorCode =
   | 'QUEUE_LIMIT_EXCEEDED'
   /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
+  /** A secret that a node names does not exist any more, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
   /** The share of the workflow does not exist any more. */
   | 'SHARE_NOT_FOUND'
   /** The workflow does not exist, or you may not see it. */

@@ -705,7 +705,7 @@ export type WorkflowGraphQueryVariables = Exact<{
 }>;
 
 
-export type WorkflowGraphQuery = { workflow: { id: string, groupEdges: Array<{ from: string | null, to: string | null }>, nodes: { nodes: Array<{ id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, dependents: { nodes: Array<{ node: { id: string } }> } }> } } | null };
+export type WorkflowGraphQuery = { workflow: { id: string, groupEdges: Array<{ from: string | null, to: string | null }>, nodes: { nodes: Array<{ id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, addedBy: { id: string } | null, dependents: { nodes: Array<{ node: { id: string } }> } }> } } | null };
 
 export type WorkflowNodeDetailsQueryVariables = Exact<{
   id: string;
@@ -713,7 +713,7 @@ export type WorkflowNodeDetailsQueryVariables = Exact<{
 }>;
 
 
-export type WorkflowNodeDetailsQuery = { workflow: { id: string, nodes: { nodes: Array<{ run: number, reason: string | null, jobId: string | null, submittedAt: string | null, endedAt: string | null, neededEdges: number, metEdges: number, lostEdges: number, id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, endedBy: { subject: string } | null, dependents: { totalCount: number | null, nodes: Array<{ condition: WorkflowEdgeCondition, node: { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState } }> } }> } } | null };
+export type WorkflowNodeDetailsQuery = { workflow: { id: string, nodes: { nodes: Array<{ run: number, reason: string | null, iteration: number | null, jobId: string | null, submittedAt: string | null, endedAt: string | null, neededEdges: number, metEdges: number, lostEdges: number, id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, addedBy: { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState } | null, subgraph: { template: string, maxIterations: number, until: string | null, iteration: number, iterations: Array<{ number: number, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number } }> } | null, endedBy: { subject: string } | null, dependents: { totalCount: number | null, nodes: Array<{ condition: WorkflowEdgeCondition, node: { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState } }> } }> } } | null };
 
 export type QueueSummaryFragment = { id: string, name: string, state: QueueState, stateReason: string | null, site: { name: string }, health: { canaryCount: number, successFraction: number | null, problem: string | null, hostProblem: string | null, latest: { outcome: CanaryOutcome, endedAt: string, hostName: string | null, errorCode: string | null, job: { id: string } | null } | null } | null };
 
@@ -1243,6 +1243,7 @@ export const WorkflowGraphDocument = {"kind":"Document","definitions":[{"kind":"
 {"kind":"Field","name":{"kind":"Name","value":"groupEdges"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"from"}},
 {"kind":"Field","name":{"kind":"Name","value":"to"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"nodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"NodeMark"}},
+{"kind":"Field","name":{"kind":"Name","value":"addedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"dependents"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"node"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}}]}}]}}]}}]}},
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"NodeMark"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"WorkflowNode"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
@@ -1256,6 +1257,14 @@ export const WorkflowNodeDetailsDocument = {"kind":"Document","definitions":[{"k
 {"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"NodeMark"}},
 {"kind":"Field","name":{"kind":"Name","value":"run"}},
 {"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"iteration"}},
+{"kind":"Field","name":{"kind":"Name","value":"addedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"NodeMark"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"subgraph"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"template"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxIterations"}},
+{"kind":"Field","name":{"kind":"Name","value":"until"}},
+{"kind":"Field","name":{"kind":"Name","value":"iteration"}},
+{"kind":"Field","name":{"kind":"Name","value":"iterations"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},
+{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"NodeCounts"}}]}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"endedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"jobId"}},
 {"kind":"Field","name":{"kind":"Name","value":"submittedAt"}},
@@ -1271,7 +1280,14 @@ export const WorkflowNodeDetailsDocument = {"kind":"Document","definitions":[{"k
 {"kind":"Field","name":{"kind":"Name","value":"label"}},
 {"kind":"Field","name":{"kind":"Name","value":"isFinal"}},
 {"kind":"Field","name":{"kind":"Name","value":"depth"}},
-{"kind":"Field","name":{"kind":"Name","value":"state"}}]}}]} as unknown as DocumentNode<WorkflowNodeDetailsQuery, WorkflowNodeDetailsQueryVariables>;
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"NodeCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"WorkflowNodeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},
+{"kind":"Field","name":{"kind":"Name","value":"waiting"}},
+{"kind":"Field","name":{"kind":"Name","value":"submitted"}},
+{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},
+{"kind":"Field","name":{"kind":"Name","value":"failed"}},
+{"kind":"Field","name":{"kind":"Name","value":"skipped"}},
+{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}}]} as unknown as DocumentNode<WorkflowNodeDetailsQuery, WorkflowNodeDetailsQueryVariables>;
 export const QueuesPageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"QueuesPage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queues"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
 {"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"QueueSummary"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},

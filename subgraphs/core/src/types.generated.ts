@@ -1055,6 +1055,8 @@ export type CloneWorkflowUserErrorCode =
   | 'QUEUE_LIMIT_EXCEEDED'
   /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
+  /** A secret that a node names does not exist any more, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
   /** The share of the workflow does not exist any more. */
   | 'SHARE_NOT_FOUND'
   /** The workflow does not exist, or you may not see it. */
@@ -13156,7 +13158,7 @@ export type ResolversTypes = {
   CloneWorkflowLabelInput: CloneWorkflowLabelInput;
   CloneWorkflowPayload: ResolverTypeWrapper<Omit<CloneWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['CloneWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
   CloneWorkflowUserError: ResolverTypeWrapper<Omit<CloneWorkflowUserError, 'code'> & { code: ResolversTypes['CloneWorkflowUserErrorCode'] }>;
-  CloneWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'LABEL_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'QUEUE_LIMIT_EXCEEDED' | 'SHARE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED' | 'CONSENT_MISSING'>;
+  CloneWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'LABEL_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'QUEUE_LIMIT_EXCEEDED' | 'SHARE_NOT_FOUND' | 'SECRET_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED' | 'CONSENT_MISSING'>;
   CloseDatasetInput: CloseDatasetInput;
   CloseDatasetPayload: ResolverTypeWrapper<Omit<CloseDatasetPayload, 'dataset' | 'userErrors'> & { dataset?: Maybe<ResolversTypes['Dataset']>, userErrors: ReadonlyArray<ResolversTypes['CloseDatasetUserError']> }>;
   CloseDatasetUserError: ResolverTypeWrapper<Omit<CloseDatasetUserError, 'code'> & { code: ResolversTypes['CloseDatasetUserErrorCode'] }>;
@@ -14894,7 +14896,7 @@ export type CloneWorkflowUserErrorResolvers<ContextType = Context, ParentType ex
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type CloneWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SHARE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['CloneWorkflowUserErrorCode']>;
+export type CloneWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SHARE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['CloneWorkflowUserErrorCode']>;
 
 export type CloseDatasetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CloseDatasetPayload'] = ResolversParentTypes['CloseDatasetPayload']> = {
   dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;

@@ -37,14 +37,15 @@ export function WorkflowPage({ id }: { id: string }) {
   const { refresh } = page;
   const workflow = page.data?.workflow;
   const latest = moves.state.workflow;
-  // Labels and depths are known once all nodes are stored: then they never change.
+  // Labels and depths are known once all nodes are stored, and change when nodes are added.
   const isKnown = (workflow?.labelLayers.length ?? 0) > 0;
+  const isCurrent = isKnown && (!latest || latest.counts.total === workflow?.counts.total);
   useEffect(() => {
-    if (latest && !isKnown) refresh();
-  }, [latest, isKnown, refresh]);
+    if (latest && !isCurrent) refresh();
+  }, [latest, isCurrent, refresh]);
   const layers = workflow?.labelLayers.map((layer, at) => ({
     ...layer,
-    counts: latest?.labelLayers[at]?.counts ?? layer.counts,
+    counts: (isCurrent ? latest?.labelLayers[at]?.counts : undefined) ?? layer.counts,
   }));
   if (workflow === null) return <NoSuch what="workflow" id={id} />;
   return (

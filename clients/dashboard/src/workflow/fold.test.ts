@@ -108,7 +108,7 @@ describe('countsOf', () => {
 
 describe('graphOfNodes', () => {
   const node = (id: string, rest: Partial<GraphNode> = {}, ...to: readonly string[]): GraphNode => ({
-    ...{ id, name: id, label: null, isFinal: false, depth: 0, state: 'WAITING' },
+    ...{ id, name: id, label: null, isFinal: false, depth: 0, state: 'WAITING', addedBy: null },
     dependents: { nodes: to.map((one) => ({ node: { id: one } })) },
     ...rest,
   });
@@ -128,6 +128,19 @@ describe('graphOfNodes', () => {
       { from: null, to: null },
     ];
     expect(pairs(graphOfNodes(nodes, edges))).toEqual(['a1 x', 'a1 b', 'a2 b', 'b end', 'x end']);
+  });
+
+  it('shows the first nodes of each iteration behind the node with the sub-graph', () => {
+    const addedBy = { id: 'fit' };
+    const nodes = [
+      node('fit', {}, 'plot'),
+      node('fit/1/x', { addedBy }, 'fit/1/y'),
+      node('fit/1/y', { addedBy }),
+      node('fit/2/x', { addedBy }),
+      node('plot'),
+    ];
+    const arrows = ['fit plot', 'fit/1/x fit/1/y', 'fit fit/1/x', 'fit fit/2/x'];
+    expect(pairs(graphOfNodes(nodes, []))).toEqual(arrows);
   });
 
   it('is null if there are more arrows than a person can follow', () => {

@@ -117,11 +117,13 @@ const key = ({ from, to }: Arrow): string => `${from}\n${to}`;
 
 /** A node with the nodes that edges of its own lead to. */
 export interface GraphNode extends NodeMarkFragment {
+  /** Node that added it, or whose sub-graph it is part of. */
+  readonly addedBy: { readonly id: string } | null;
   readonly dependents: { readonly nodes: readonly { readonly node: { readonly id: string } }[] };
 }
 
 /**
- * The graph of single nodes.
+ * The graph of single nodes. The first nodes of a sub-graph, and of added ones, follow the node that has it.
  * @param groupEdges edges between labels; null is all nodes that are not final, or all that are
  * @returns null if it would have too many arrows
  */
@@ -137,6 +139,10 @@ export function graphOfNodes(
   const own = nodes.flatMap(({ id, dependents }) =>
     dependents.nodes.map(({ node }): Arrow => ({ from: id, to: node.id })),
   );
+  const led = new Set(own.map(({ to }) => to));
+  const first = nodes.flatMap(({ id, addedBy }): readonly Arrow[] =>
+    addedBy === null || led.has(id) ? [] : [{ from: addedBy.id, to: id }],
+  );
   const between = groupEdges.flatMap(({ from, to }) =>
     nodes
       .filter((one) => (from === null ? !one.isFinal : one.label === from && !one.isFinal))
@@ -146,7 +152,7 @@ export function graphOfNodes(
           .map((other): Arrow => ({ from: one.id, to: other.id })),
       ),
   );
-  const arrows = arrowsOf(boxes, [...own, ...between]);
+  const arrows = arrowsOf(boxes, [...own, ...first, ...between]);
   const isReadable = boxes.length <= limits.boxes && arrows.length <= limits.arrows;
   return isReadable ? { boxes, arrows, layersPerBox: 1 } : null;
 }

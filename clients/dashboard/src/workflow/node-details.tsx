@@ -2,7 +2,7 @@
 import { useFresh } from '../api/use-fresh.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
-import { NodeGlyph } from '../components/node-state.js';
+import { NodeCounts, NodeGlyph } from '../components/node-state.js';
 import { second } from '../components/utc.js';
 import { WorkflowNodeDetailsDocument, type WorkflowNodeDetailsQuery } from '../operations.generated.js';
 import { Link } from '../routing/link.js';
@@ -40,6 +40,13 @@ export function NodeDetails({ id, name, changes, onChoose, onClose }: Props) {
               Reason: node.reason,
               ...(node.endedBy && { 'Ended by': node.endedBy.subject }),
               Job: node.jobId === null ? null : <Link to={jobPath(node.jobId)}>{node.jobId}</Link>,
+              'Part of': node.addedBy && (
+                <button type="button" onClick={() => onChoose(node.addedBy?.name ?? '')}>
+                  {node.addedBy.name}
+                </button>
+              ),
+              Iteration: node.iteration,
+              'Sub-graph': node.subgraph && subgraphText(node.subgraph),
               Label: node.label,
               Layer: node.depth + 1,
               Run: node.run,
@@ -48,6 +55,7 @@ export function NodeDetails({ id, name, changes, onChoose, onClose }: Props) {
               Ended: node.endedAt === null ? null : second(node.endedAt),
             }}
           />
+          {node.subgraph && <Iterations {...node.subgraph} />}
           <Dependents {...node.dependents} onChoose={onChoose} />
         </>
       )}
@@ -61,6 +69,32 @@ export function NodeDetails({ id, name, changes, onChoose, onClose }: Props) {
 }
 
 type Node = NonNullable<WorkflowNodeDetailsQuery['workflow']>['nodes']['nodes'][number];
+
+type Subgraph = NonNullable<Node['subgraph']>;
+
+function subgraphText({ template, maxIterations, iteration, until }: Subgraph): string {
+  const condition = until === null ? '' : `, until ${until}`;
+  return maxIterations === 1
+    ? template
+    : `${template}, iteration ${iteration} of at most ${maxIterations}${condition}`;
+}
+
+/** Numbers of nodes of the iterations of a loop, or of the only one. */
+function Iterations({ iterations }: Subgraph) {
+  if (iterations.length === 0) return null;
+  return (
+    <>
+      <h4>Iterations</h4>
+      <ol className="iterations">
+        {iterations.map(({ number, counts }) => (
+          <li key={number} value={number}>
+            <NodeCounts counts={counts} />
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
 
 function edgesText({ metEdges, neededEdges, lostEdges }: Node): string {
   const lost = lostEdges > 0 ? `; ${lostEdges} can no longer be met` : '';

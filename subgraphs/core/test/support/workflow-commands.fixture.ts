@@ -3,6 +3,7 @@ import { systemClock } from '@rhizome/clock';
 import type { TestDatabase } from '@rhizome/testkit';
 import { jobStores } from '../../src/composition/job-stores.repository.js';
 import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
+import type { DatasetFacts, ExperimentDirectory } from '../../src/jobs/ports.js';
 import { WorkflowCommands } from '../../src/workflows/control/workflow-commands.service.js';
 import { WorkflowRetries } from '../../src/workflows/control/workflow-retries.service.js';
 import { Journal } from '../../src/workflows/run/journal.js';
@@ -17,8 +18,8 @@ export interface CommandProcess {
   readonly stopped: readonly string[];
 }
 
-/** A process that receives commands. It only notes which jobs it would cancel. */
-export function commandProcess(db: TestDatabase): CommandProcess {
+/** A process that receives commands, and knows these datasets. It only notes which jobs it would cancel. */
+export function commandProcess(db: TestDatabase, datasets: readonly DatasetFacts[] = []): CommandProcess {
   const stores = workflowStores(db);
   const { workflows, nodes, nodeJobs } = stores;
   const clock = systemClock;
@@ -31,12 +32,15 @@ export function commandProcess(db: TestDatabase): CommandProcess {
       stopped.push(...found.filter(({ submittedAt }) => submittedAt).map(({ name }) => name));
     },
   };
+  const experiments: Pick<ExperimentDirectory, 'find'> = {
+    find: async (name) => ({ name, shares: [], datasets: async () => datasets }),
+  };
   const { classes } = jobStores(db);
   const own = { workflows, nodes, journal, access: { allows: () => false }, clock };
   return {
     commands: new WorkflowCommands({ ...own, stops: stops as NodeStops }),
     retries: new WorkflowRetries({
-      ...{ ...own, nodeJobs, writer, classes, queues: noQueues },
+      ...{ ...own, nodeJobs, writer, classes, queues: noQueues, experiments },
       quota: { charge: async () => undefined },
     }),
     stopped,

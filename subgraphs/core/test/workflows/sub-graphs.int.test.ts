@@ -8,6 +8,7 @@ import { workflowStores } from '../../src/composition/workflows/workflow-stores.
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { type NodeDocument, nodesCollection } from '../../src/workflows/model/node.document.js';
 import type { EndedNodeState } from '../../src/workflows/model/workflow.types.js';
 import type { NodeSpec, TemplateSpec, WorkflowSpec } from '../../src/workflows/submit/workflow-spec.types.js';
 import { NodeFiles } from '../../src/workflows/views/node-files.js';
@@ -253,6 +254,27 @@ describe('a loop', () => {
     await commandProcess(db).commands.cancel(submitter, { workflowId: other });
     expect(await run(other, () => true)).toBe('CANCELLED');
     expect(await states(other)).toEqual({ fit: 'CANCELLED', 'fit/1/x': 'FAILED' });
+  });
+});
+
+describe('retryWorkflow', () => {
+  it('refuses nodes that add outputs to a dataset which is closed', async () => {
+    const id = await submit('dataset', { nodes: [node('x')] });
+    expect(await run(id, () => true)).toBe('FAILED');
+    const output = { output: 'a.root', datasetId: 'dataset_1' };
+    await db
+      .collection<NodeDocument>(nodesCollection.name)
+      .updateOne({ workflowId: id, name: 'x' }, { $set: { 'job.payload.outputDatasets': [output] } });
+    const facts = { _id: 'dataset_1', experiment: 'alpha', owner: 'ada' };
+    const retry = (state: 'OPEN' | 'CLOSED') =>
+      commandProcess(db, [{ ...facts, state }]).retries.retry(submitter, { workflowId: id });
+    expect((await retry('CLOSED')).userErrors).toMatchObject([
+      {
+        code: 'NODE_STATE_CONFLICT',
+        message: expect.stringContaining('"x" adds outputs to dataset "dataset_1"'),
+      },
+    ]);
+    expect((await retry('OPEN')).userErrors).toEqual([]);
   });
 });
 

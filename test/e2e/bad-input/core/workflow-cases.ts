@@ -20,6 +20,10 @@ export const workflows = [
     ['a priority that is too high', 'nodes.0.priority', 1001],
     ['no edge of none', 'nodes.0.needed', 1, { code: 'NODE_UNREACHABLE' }],
     [
+      ...(['a template without nodes', 'templates', [{ name: 'x', nodes: [] }]] as const),
+      { at: 'templates.0.nodes', names: '0 entries' },
+    ],
+    [
       ...(['an unknown parent', 'nodes.0.dependsOn', [{ node: 'nobody' }]] as const),
       { at: 'nodes.0.dependsOn.0.node', code: 'NODE_NOT_FOUND', names: 'nobody' },
     ],

@@ -88,7 +88,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     commands: new WorkflowCommands(commanded),
     retries: new WorkflowRetries({
       ...{ ...commanded, nodeJobs, writer, quota },
-      ...{ classes: options.classes, queues: options.queues },
+      ...{ classes: options.classes, queues: options.queues, experiments: options.experiments },
     }),
     additions: new NodeAdditions({ ...options, ...own, added, jobs }),
     clones: new WorkflowClones({ ...options, ...own }),

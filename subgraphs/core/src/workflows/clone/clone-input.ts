@@ -47,6 +47,7 @@ export type CloneErrorCode =
   | 'QUEUE_LIMIT_EXCEEDED'
   | 'SHARE_NOT_FOUND'
   | 'CONSENT_MISSING'
+  | 'SECRET_NOT_FOUND'
   | 'IDEMPOTENCY_KEY_REUSED';
 
 /** Collects errors of a clone. */

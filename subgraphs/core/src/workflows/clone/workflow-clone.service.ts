@@ -4,7 +4,13 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
-import type { ExperimentDirectory, JobAccess, QueueDirectory, SubmissionConsents } from '../../jobs/ports.js';
+import type {
+  ExperimentDirectory,
+  JobAccess,
+  JobSecrets,
+  QueueDirectory,
+  SubmissionConsents,
+} from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { missingConsent, otherIdentities } from '../../jobs/submit/ownership.js';
 import { submissionSchemaVersion } from '../../jobs/submit/submission.document.js';
@@ -25,7 +31,7 @@ import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
-import { maxErrors } from '../submit/workflow-input.js';
+import { maxErrors, nodeText } from '../submit/workflow-input.js';
 import {
   boundsOnce,
   exceededLimit,
@@ -47,7 +53,7 @@ import {
 export interface WorkflowClonesOptions extends PlacementSources {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
-  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel'>;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel' | 'secrets'>;
   readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts'>;
   readonly edges: EdgesRepository;
   readonly templates: AddedNodesRepository;
@@ -57,6 +63,7 @@ export interface WorkflowClonesOptions extends PlacementSources {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly consents: SubmissionConsents;
+  readonly secrets: JobSecrets;
   readonly access: JobAccess;
   readonly quota: Pick<LiveQuota, 'charge'>;
   readonly clock: Clock;
@@ -104,6 +111,7 @@ export class WorkflowClones {
     if (known && known.state !== 'OPEN') return { workflow: known, warnings: [], userErrors: [] };
     const labels = new LabelChanges(spec.nodeLabels ?? []);
     const kinds = await this.#check(size, labels, reserved !== null, errors);
+    if (!reserved) await this.#checkSecrets(principal, size, errors);
     if (!errors.isEmpty) return refused(errors);
     const { nodes: jobs, bytes = 0, experiment, owner } = size;
     const linked = otherIdentities(principal, owner);
@@ -169,6 +177,22 @@ export class WorkflowClones {
       if (over) errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], limitText(node, over, 'would require'));
     }
     return { first, count: found };
+  }
+
+  /** Refuses secrets that the principal may not use: the jobs of the clone would receive them. */
+  async #checkSecrets(principal: Principal, workflow: WorkflowDocument, errors: CloneErrors): Promise<void> {
+    const { nodeJobs, templates, secrets, consents } = this.#options;
+    const { _id, nodes, owner, experiment, submittedBy } = workflow;
+    const named = [...(await nodeJobs.secrets(_id, nodes)), ...(await templates.secrets(_id))];
+    if (named.length === 0) return;
+    const allowed = submittedBy === undefined ? [] : await consents.secretNames(experiment, owner);
+    const found = await secrets.usable(principal, { owner, experiment }, named, allowed);
+    for (const [at, { node, name }] of named.entries()) {
+      if (errors.all.length >= maxErrors) return;
+      if (found[at] != null) continue;
+      const text = `${nodeText({ name: node })}: secret ${JSON.stringify(name)} not found, or you may not use it.`;
+      errors.report('SECRET_NOT_FOUND', ['workflowId'], text);
+    }
   }
 
   async #checkQueues(labels: LabelChanges, experiment: string, errors: CloneErrors): Promise<void> {

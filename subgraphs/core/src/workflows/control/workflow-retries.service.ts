@@ -2,6 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import { digestOf } from '@rhizome/digest';
 import type { RetryChanges } from '../../jobs/bulk/retry-changes.js';
+import type { ExperimentDirectory } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { reportReused } from '../../jobs/submit/submit.service.js';
 import { storedKey } from '../../shared/stored-key.js';
@@ -15,6 +16,7 @@ import { type ChangedNodes, hasEnded, type NodeEnd, shownState } from '../model/
 import type { WorkflowChange } from '../run/journal.js';
 import { isActive } from '../run/next-change.js';
 import type { StepWriter } from '../run/step-writer.js';
+import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import {
   CommandRunner,
   type CommandRunnerOptions,
@@ -31,6 +33,8 @@ import { type NodeChangeCode, NodeChanges, type NodeChangesOptions } from './nod
 
 /** Dependencies of {@link WorkflowRetries}. */
 export interface WorkflowRetriesOptions extends CommandRunnerOptions, NodeChangesOptions {
+  readonly nodeJobs: Pick<NodeJobsRepository, 'classes' | 'environments' | 'datasets'>;
+  readonly experiments: Pick<ExperimentDirectory, 'find'>;
   readonly writer: StepWriter;
   readonly quota: Pick<LiveQuota, 'charge'>;
 }
@@ -103,6 +107,7 @@ export class WorkflowRetries {
       const { nodes: reset } = sets;
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       if (await this.#hasGrown(workflow, reset, errors)) return undefined;
+      if (await this.#hasClosedDataset(workflow, reset, errors)) return undefined;
       const changed = changes && (await this.#changes.of(workflow, seeds, changes, errors));
       if (!errors.isEmpty) return undefined;
       await charge(workflow, graph, reset);
@@ -143,6 +148,7 @@ export class WorkflowRetries {
       const { nodes: reset } = sets;
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       if (await this.#hasGrown(workflow, reset, errors)) return undefined;
+      if (await this.#hasClosedDataset(workflow, reset, errors)) return undefined;
       await charge(workflow, graph, reset);
       return resetOf(workflow, { sets, marks, by }, recount(graph, reset, marks, sets.reopened));
     });
@@ -176,6 +182,25 @@ export class WorkflowRetries {
     const [node] = await this.#options.nodes.findMany([nodeIdOf(_id, found.by)]);
     if (!node) throw new Error(`node ${found.by} of ${_id} does not exist`);
     const text = `nodes: ${JSON.stringify(node.name)} has added nodes and cannot run again; retry what it added, or clone the workflow`;
+    errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
+    return true;
+  }
+
+  /** Adds an error if a node that would begin again adds outputs to a dataset that takes none any more. */
+  async #hasClosedDataset(
+    { _id, experiment }: WorkflowDocument,
+    reset: ReadonlySet<number>,
+    errors: NodeErrors,
+  ): Promise<boolean> {
+    const { nodeJobs, experiments } = this.#options;
+    const datasets = await nodeJobs.datasets(_id, [...reset]);
+    if (datasets.size === 0) return false;
+    const found = (await (await experiments.find(experiment))?.datasets?.([...datasets.keys()])) ?? [];
+    const open = new Set(found.flatMap((dataset) => (dataset.state === 'OPEN' ? [dataset._id] : [])));
+    const [closed] = [...datasets].filter(([id]) => !open.has(id));
+    if (!closed) return false;
+    const [id, node] = closed;
+    const text = `nodes: ${JSON.stringify(node)} adds outputs to dataset "${id}", which is not open any more, and cannot run again`;
     errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
     return true;
   }

@@ -10,6 +10,7 @@ import {
 } from '../model/added-node.document.js';
 import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
 import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
+import { type NodeSecret, secretsOf } from './node-jobs.repository.js';
 
 /** The call under which a template is stored. */
 export function templateCall(workflowId: string, template: number): AddedCall {
@@ -100,6 +101,17 @@ export class AddedNodesRepository {
   /** Workflows with templates whose nodes will add outputs to a dataset. */
   addingTo(datasetId: string): Promise<readonly string[]> {
     return this.#added.distinct('workflowId', { 'node.job.payload.outputDatasets.datasetId': datasetId });
+  }
+
+  /** Secrets that nodes of the templates of a workflow name, each with the name of one of the nodes. */
+  async secrets(workflowId: string): Promise<readonly NodeSecret[]> {
+    const own = { $gte: `${workflowId}/`, $lt: `${workflowId}0` };
+    return this.#added
+      .aggregate<NodeSecret>([
+        { $match: { _id: own, 'node.job.payload.secrets': { $exists: true } } },
+        ...secretsOf('$node.job.payload.secrets', '$node.name'),
+      ])
+      .toArray();
   }
 
   /** Deletes the templates of a workflow that was removed. */

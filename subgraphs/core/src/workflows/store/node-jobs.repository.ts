@@ -1,13 +1,28 @@
 /** Access to what the nodes of workflows store about their jobs. */
 import { collection } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
-import type { StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
+import type { Collection, Db, Document } from 'mongodb';
+import type { StoredJobSecret, StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
 import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
 
 /** Requirements of a node. */
 export interface NodeRequirements {
   readonly node: { readonly name: string };
   readonly requirements: StoredRequirements;
+}
+
+/** Secret that a node names. */
+export interface NodeSecret extends Pick<StoredJobSecret, 'name' | 'scope'> {
+  readonly node: string;
+}
+
+/** Stages that list secrets once, with the name of a node for each. */
+export function secretsOf(secrets: string, node: string): Document[] {
+  return [
+    { $project: { _id: 0, node, secrets } },
+    { $unwind: '$secrets' },
+    { $group: { _id: { name: '$secrets.name', scope: '$secrets.scope' }, node: { $first: '$node' } } },
+    { $replaceWith: { $mergeObjects: ['$_id', { node: '$node' }] } },
+  ];
 }
 
 const nodesPerRead = 1000;
@@ -116,6 +131,32 @@ export class NodeJobsRepository {
       const found = await this.#nodes.find({ _id: { $in: ids } }, { projection }).toArray();
       for (const { name, job } of found) if (job) yield { name, payload: job.payload };
     }
+  }
+
+  /** Datasets that nodes add outputs to, each with the name of one of the nodes. */
+  async datasets(workflowId: string, nodes: readonly number[]): Promise<ReadonlyMap<string, string>> {
+    const datasets = new Map<string, string>();
+    const field = 'job.payload.outputDatasets';
+    for (let start = 0; start < nodes.length; start += nodesPerRead) {
+      const ids = nodes.slice(start, start + nodesPerRead).map((node) => nodeIdOf(workflowId, node));
+      const found = this.#nodes.find(
+        { _id: { $in: ids }, [field]: { $exists: true } },
+        { projection: { _id: 0, name: 1, [field]: 1 } },
+      );
+      for await (const { name, job } of found)
+        for (const { datasetId } of job?.payload.outputDatasets ?? []) datasets.set(datasetId, name);
+    }
+    return datasets;
+  }
+
+  /** Secrets that the first nodes of a workflow name, each with the name of one of the nodes. */
+  async secrets(workflowId: string, count: number): Promise<readonly NodeSecret[]> {
+    return this.#nodes
+      .aggregate<NodeSecret>([
+        { $match: { _id: nodeRange(workflowId, 0, count), 'job.payload.secrets': { $exists: true } } },
+        ...secretsOf('$job.payload.secrets', '$name'),
+      ])
+      .toArray();
   }
 
   /** Workflows with nodes that will add outputs to a dataset: some may have been given up. */
