@@ -260,3 +260,53 @@ describe('addWorkflowNodes', () => {
     await workflow.command('cancelWorkflow', { reason: 'enough' });
   });
 });
+
+describe('a workflow with sub-graphs', () => {
+  it('runs their iterations in its processes, shows them, and is cloned with its templates', async () => {
+    const until = 'result.state == "SUCCEEDED"';
+    const subgraph = { template: 'round', maxIterations: 3, until, resultNode: 'check' };
+    const templates = [{ name: 'round', nodes: [node('work'), node('check', after('work'))] }];
+    const workflow = await submit(
+      'rounds',
+      [{ name: 'rounds', subgraph }, node('rounds-end', after('rounds'))],
+      { templates },
+    );
+    await work(workflow, 'SUCCEEDED', ['rounds/1/check']);
+    const states = {
+      ...{ rounds: 'SUCCEEDED', 'rounds-end': 'SUCCEEDED', 'rounds/1/work': 'SUCCEEDED' },
+      ...{ 'rounds/1/check': 'FAILED', 'rounds/2/work': 'SUCCEEDED', 'rounds/2/check': 'SUCCEEDED' },
+    };
+    expect(await workflow.nodes()).toEqual(states);
+    const text =
+      'query ($id: ID!, $filter: WorkflowNodeFilter) { workflow(id: $id) { nodes(filter: $filter) { nodes { name iteration addedBy { name } jobId subgraph { template nodeCount maxIterations iteration iterations { number namePrefix counts { succeeded failed } } } } } } }';
+    const shown = async (filter: object): Promise<unknown> =>
+      (await core.ask(text, { id: workflow.id, filter }))['workflow']?.['nodes']?.['nodes'];
+    const counts = (succeeded: number, failed: number): object => ({ succeeded, failed });
+    expect(await shown({ names: ['rounds'] })).toEqual([
+      {
+        ...{ name: 'rounds', iteration: null, addedBy: null, jobId: null },
+        subgraph: {
+          ...{ template: 'round', nodeCount: 2, maxIterations: 3, iteration: 2 },
+          iterations: [
+            { number: 1, namePrefix: 'rounds/1/', counts: counts(1, 1) },
+            { number: 2, namePrefix: 'rounds/2/', counts: counts(2, 0) },
+          ],
+        },
+      },
+    ]);
+    expect(await shown({ namePrefix: 'rounds/2/', states: ['SUCCEEDED'] })).toMatchObject(
+      ['work', 'check'].map((name) => ({
+        ...{ name: `rounds/2/${name}`, iteration: 2, addedBy: { name: 'rounds' }, subgraph: null },
+        jobId: expect.stringContaining('job_'),
+      })),
+    );
+    const { cloneWorkflow } = await second.ask(
+      'mutation ($i: CloneWorkflowInput!) { cloneWorkflow(input: $i) { workflow { id counts { total } } userErrors { message } } }',
+      { i: { workflowId: workflow.id, idempotencyKey: 'rounds' } },
+    );
+    expect(cloneWorkflow).toMatchObject({ workflow: { counts: { total: 2 } }, userErrors: [] });
+    const clone = new TestWorkflow(core, String(cloneWorkflow?.['workflow']?.['id']));
+    await work(clone, 'SUCCEEDED', ['rounds/1/check']);
+    expect(await clone.nodes()).toEqual(states);
+  });
+});
