@@ -1,9 +1,11 @@
 /** For tests: commands to workflows, by a process without background work. */
-import { systemClock } from '@rhizome/clock';
+import { createIds, systemClock } from '@rhizome/clock';
+import { silentLogger } from '@rhizome/log';
 import type { TestDatabase } from '@rhizome/testkit';
 import { jobStores } from '../../src/composition/job-stores.repository.js';
 import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
 import type { DatasetFacts, ExperimentDirectory } from '../../src/jobs/ports.js';
+import { WorkflowClones } from '../../src/workflows/clone/workflow-clone.service.js';
 import { WorkflowCommands } from '../../src/workflows/control/workflow-commands.service.js';
 import { WorkflowRetries } from '../../src/workflows/control/workflow-retries.service.js';
 import { Journal } from '../../src/workflows/run/journal.js';
@@ -15,11 +17,22 @@ import { noQueues } from './workflow-submits.fixture.js';
 export interface CommandProcess {
   readonly commands: WorkflowCommands;
   readonly retries: WorkflowRetries;
+  readonly clones: WorkflowClones;
   readonly stopped: readonly string[];
 }
 
-/** A process that receives commands, and knows these datasets. It only notes which jobs it would cancel. */
-export function commandProcess(db: TestDatabase, datasets: readonly DatasetFacts[] = []): CommandProcess {
+/** Facts that commands depend on. */
+export interface CommandFacts {
+  readonly datasets?: readonly DatasetFacts[];
+  /** Names of secrets that callers may use. */
+  readonly secrets?: readonly string[];
+}
+
+/** A process that receives commands, and knows these facts. It only notes which jobs it would cancel. */
+export function commandProcess(
+  db: TestDatabase,
+  { datasets = [], secrets = [] }: CommandFacts = {},
+): CommandProcess {
   const stores = workflowStores(db);
   const { workflows, nodes, nodeJobs } = stores;
   const clock = systemClock;
@@ -32,16 +45,26 @@ export function commandProcess(db: TestDatabase, datasets: readonly DatasetFacts
       stopped.push(...found.filter(({ submittedAt }) => submittedAt).map(({ name }) => name));
     },
   };
-  const experiments: Pick<ExperimentDirectory, 'find'> = {
-    find: async (name) => ({ name, shares: [], datasets: async () => datasets }),
+  const experiments: ExperimentDirectory = {
+    names: async () => ['alpha'],
+    find: async (name) => ({ name, shares: ['alpha/default'], datasets: async () => datasets }),
   };
-  const { classes } = jobStores(db);
+  const quota = { charge: async () => undefined };
+  const { classes, submissions } = jobStores(db);
   const own = { workflows, nodes, journal, access: { allows: () => false }, clock };
   return {
     commands: new WorkflowCommands({ ...own, stops: stops as NodeStops }),
     retries: new WorkflowRetries({
       ...{ ...own, nodeJobs, writer, classes, queues: noQueues, experiments },
-      quota: { charge: async () => undefined },
+      quota,
+    }),
+    clones: new WorkflowClones({
+      ...{ ...stores, ...own, classes, submissions, queues: noQueues, experiments, quota },
+      ...{ consents: { allows: async () => true, secretNames: async () => [] }, ids: createIds() },
+      ...{ whyNoWorker: async () => undefined, log: silentLogger() },
+      secrets: {
+        usable: async (_by, _jobs, named) => named.map(({ name }) => (secrets.includes(name) ? name : null)),
+      },
     }),
     stopped,
   };

@@ -8,6 +8,7 @@ import { workflowStores } from '../../src/composition/workflows/workflow-stores.
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { templateNodesCollection } from '../../src/workflows/model/added-node.document.js';
 import { type NodeDocument, nodesCollection } from '../../src/workflows/model/node.document.js';
 import type { EndedNodeState } from '../../src/workflows/model/workflow.types.js';
 import type { NodeSpec, TemplateSpec, WorkflowSpec } from '../../src/workflows/submit/workflow-spec.types.js';
@@ -155,6 +156,27 @@ describe('a sub-graph', () => {
     expect(await jobNames(id)).toEqual(['b', 'b', 'fit/x', 'fit/x', 'fit/x', 'fit/y', 'fit/y']);
   });
 
+  it('goes on if a node in it is ended by hand, and what follows it if that is', async () => {
+    const id = await submit('marked', { nodes: [unit('fit', 'pair'), node('b', 'fit')], templates: [pair] });
+    expect(await run(id, (name) => name === 'fit/x')).toBe('FAILED');
+    const { retries } = commandProcess(db);
+    const mark = (name: string) =>
+      retries.mark(submitter, { workflowId: id, nodes: [name], state: 'SUCCEEDED', reason: 'checked' });
+    expect((await mark('fit/x')).userErrors).toEqual([]);
+    expect(await states(id)).toEqual({
+      fit: 'SUBMITTED',
+      b: 'WAITING',
+      'fit/x': 'SUCCEEDED',
+      'fit/y': 'READY',
+    });
+    expect(await run(id, (name) => name === 'fit/y')).toBe('FAILED');
+    expect((await mark('fit')).userErrors).toEqual([]);
+    expect(await run(id)).toBe('FAILED');
+    expect(await states(id)).toEqual({
+      ...{ fit: 'SUCCEEDED', b: 'SUCCEEDED', 'fit/x': 'SUCCEEDED', 'fit/y': 'FAILED' },
+    });
+  });
+
   it('is cancelled as a whole', async () => {
     const id = await submit('cancelled', {
       nodes: [unit('fit', 'outer'), node('b', 'fit')],
@@ -267,7 +289,7 @@ describe('retryWorkflow', () => {
       .updateOne({ workflowId: id, name: 'x' }, { $set: { 'job.payload.outputDatasets': [output] } });
     const facts = { _id: 'dataset_1', experiment: 'alpha', owner: 'ada' };
     const retry = (state: 'OPEN' | 'CLOSED') =>
-      commandProcess(db, [{ ...facts, state }]).retries.retry(submitter, { workflowId: id });
+      commandProcess(db, { datasets: [{ ...facts, state }] }).retries.retry(submitter, { workflowId: id });
     expect((await retry('CLOSED')).userErrors).toMatchObject([
       {
         code: 'NODE_STATE_CONFLICT',
@@ -275,6 +297,29 @@ describe('retryWorkflow', () => {
       },
     ]);
     expect((await retry('OPEN')).userErrors).toEqual([]);
+  });
+});
+
+describe('cloneWorkflow', () => {
+  it('refuses secrets of nodes and templates that the caller may not use', async () => {
+    const id = await submit('secret', { nodes: [node('x'), unit('fit', 'pair')], templates: [pair] });
+    const named = (name: string) => [{ id: `secret_${name}`, name, scope: 'USER', as: 'FILE', target: name }];
+    await db
+      .collection<NodeDocument>(nodesCollection.name)
+      .updateOne({ workflowId: id, name: 'x' }, { $set: { 'job.payload.secrets': named('token') } });
+    await db
+      .collection(templateNodesCollection.name)
+      .updateOne(
+        { workflowId: id, 'node.name': 'y' },
+        { $set: { 'node.job.payload.secrets': named('key') } },
+      );
+    const clone = (...secrets: readonly string[]) =>
+      commandProcess(db, { secrets }).clones.clone(submitter, { workflowId: id, idempotencyKey: 'secret' });
+    expect((await clone('token')).userErrors).toMatchObject([
+      { code: 'SECRET_NOT_FOUND', message: expect.stringContaining('Node "y": secret "key"') },
+    ]);
+    const { workflow, userErrors } = await clone('token', 'key');
+    expect([workflow?.nodes, userErrors]).toEqual([2, []]);
   });
 });
 
