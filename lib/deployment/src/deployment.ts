@@ -5,7 +5,7 @@ import { type Backup, backUp, type BackupOptions } from './backup/backup.js';
 import { deploymentDatabases } from './backup/databases.js';
 import { restore, type RestoredDatabase, type RestoreOptions } from './backup/restore.js';
 import { type CheckRow, runChecks } from './check/check.types.js';
-import { databaseChecks } from './check/database-checks.js';
+import { databaseChecks, migrationStatus } from './check/database-checks.js';
 import { keyChecks } from './check/key-checks.js';
 import { serverChecks } from './check/server-checks.js';
 import { userChecks } from './check/user-checks.js';
@@ -14,6 +14,17 @@ import { initUsers, type InitOptions, type ServiceUser } from './users/init-user
 const appName = 'rhizome-admin';
 const readRights =
   'use a user with the roles clusterMonitor, readAnyDatabase and userAdminAnyDatabase, or root';
+
+/** Migrations of a database. */
+export interface DatabaseMigrations {
+  readonly database: string;
+  /** Ids, in order. */
+  readonly applied: readonly string[];
+  /** Declared by the newest service that has started, and not applied. */
+  readonly pending: readonly string[];
+  /** Process that runs them now: host, process id and a number. */
+  readonly runBy: string | null;
+}
 
 /** A connection; close it. */
 export class Deployment {
@@ -53,6 +64,17 @@ export class Deployment {
     for (const name of databases)
       each.push(await runChecks(name, databaseChecks(client.db(name)), readRights));
     return [...server, ...users, ...each.flat()];
+  }
+
+  /** State of the migrations of each database; services run them when they start. */
+  async migrations(wanted: readonly string[] | undefined): Promise<readonly DatabaseMigrations[]> {
+    const databases = await deploymentDatabases(this.#client, wanted);
+    return Promise.all(
+      databases.map(async (database) => {
+        const { applied, pending, lock } = await migrationStatus(this.#client.db(database));
+        return { database, applied, pending, runBy: lock?.owner ?? null };
+      }),
+    );
   }
 
   /** Makes the users of services, and the files with their connection strings. @see initUsers */

@@ -11,6 +11,6 @@ export {
   runChecks,
   warn,
 } from './check/check.types.js';
-export { checkKeys, type Deployment, openDeployment } from './deployment.js';
+export { checkKeys, type DatabaseMigrations, type Deployment, openDeployment } from './deployment.js';
 export { type ServiceUser, type UserAction } from './users/init-users.js';
 export { DeploymentError } from './deployment-error.js';

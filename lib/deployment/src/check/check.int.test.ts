@@ -84,6 +84,11 @@ describe('check of a database', () => {
     const other = await prepared();
     await other.collection('things').drop();
     await recordDeclarations(other, [things], [...migrations, { id: '0002-more' }]);
+    const deployment = await openDeployment((await testMongo()).uri);
+    const status = deployment.migrations([other.databaseName]).finally(() => deployment.close());
+    expect(await status).toEqual([
+      { database: other.databaseName, applied: ['0001-things'], pending: ['0002-more'], runBy: null },
+    ]);
     expect(rowsOf(await check(other), other.databaseName)).toEqual(
       expect.arrayContaining([
         ['things', 'FAIL', 'the collection does not exist'],

@@ -88,7 +88,7 @@ describe('initUsers', () => {
     expect(await write(uri, 'left')).toBe('written');
   });
 
-  it('sets a new password only when it is asked to', async () => {
+  it('sets a new password only with resetPasswords', async () => {
     const folder = newFolder();
     await init(folder, { lost: ['lost'] });
     const old = await uriIn(folder, 'lost');

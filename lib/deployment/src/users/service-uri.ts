@@ -2,14 +2,16 @@
 import { DeploymentError } from '../deployment-error.js';
 
 /** Options that belong to the operator's own credential. */
-const ownOptions = new Set([
-  'authsource',
-  'authmechanism',
-  'authmechanismproperties',
-  'tlscertificatekeyfile',
-  'tlscertificatekeyfilepassword',
-  'appname',
-]);
+const ownOptions = new Set(
+  [
+    'authSource',
+    'authMechanism',
+    'authMechanismProperties',
+    'tlsCertificateKeyFile',
+    'tlsCertificateKeyFilePassword',
+    'appName',
+  ].map((name) => name.toLowerCase()),
+);
 
 const form = /^(mongodb(?:\+srv)?:\/\/)(?:[^@/?]*@)?([^/?@]+)(?:\/[^?]*)?(?:\?(.*))?$/;
 

@@ -6,6 +6,7 @@ import { addBackup } from './backup.js';
 import { addCheck } from './check.js';
 import { addInit } from './init.js';
 import { addKeys } from './keys.js';
+import { addMigrations } from './migrations.js';
 
 /** Adds the commands. */
 export function addAdmin(program: Command, world: World, finish: Finish): void {
@@ -13,5 +14,6 @@ export function addAdmin(program: Command, world: World, finish: Finish): void {
   addCheck(group, world, finish);
   addInit(group, world, finish);
   addKeys(group, world, finish);
+  addMigrations(group, world, finish);
   addBackup(group, world, finish);
 }

@@ -20,12 +20,15 @@ async function rhizome(...argv: string[]) {
 }
 
 describe('the connection string of MongoDB', () => {
-  it.each([['check'], ['backup'], ['restore'], ['init']])('is required by admin %s', async (command) => {
-    const folder = command === 'check' ? [] : ['there'];
-    const { exitCode, stderr } = await rhizome('admin', command, ...folder);
-    expect(exitCode).toBe(exitCodes.usage);
-    expect(stderr).toContain('No connection string of MongoDB found: set --mongo-uri-file');
-  });
+  it.each([['check'], ['backup'], ['restore'], ['init'], ['migrations']])(
+    'is required by admin %s',
+    async (command) => {
+      const folder = ['check', 'migrations'].includes(command) ? [] : ['there'];
+      const { exitCode, stderr } = await rhizome('admin', command, ...folder);
+      expect(exitCode).toBe(exitCodes.usage);
+      expect(stderr).toContain('No connection string of MongoDB found: set --mongo-uri-file');
+    },
+  );
 
   it('is read from a file, which must have one', async () => {
     const missing = await rhizome('admin', 'check', '--mongo-uri-file', 'none');
