@@ -4632,6 +4632,27 @@ export type CliDiagnoseJobQueryVariables = Exact<{
 
 export type CliDiagnoseJobQuery = { job: { id: string, name: string, state: JobState, diagnosis: { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> } | null } | null };
 
+export type CliDiagnoseTaskQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliDiagnoseTaskQuery = { task: { id: string, name: string, state: TaskState, diagnosis: { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> } | null } | null };
+
+export type CliDiagnoseQueueQueryVariables = Exact<{
+  name: string;
+}>;
+
+
+export type CliDiagnoseQueueQuery = { queue: { name: string, state: QueueState, diagnosis: { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> } | null } | null };
+
+export type CliDiagnoseSiteQueryVariables = Exact<{
+  names: Array<string> | string;
+}>;
+
+
+export type CliDiagnoseSiteQuery = { queues: { nodes: Array<{ site: { name: string, diagnosis: { summary: string, since: string | null, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, count: number | null, since: string | null, target: { kind: DiagnosisTargetKind, id: string, queueName: string | null } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, triedCount: number, finishedCount: number, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, variables: unknown, effect: string, isUndoable: boolean }> } | null } }> } };
+
 export type CliErrorsQueryVariables = Exact<{
   filter?: ErrorFilter | null | undefined;
   by: Array<ErrorGrouping> | ErrorGrouping;
@@ -6650,6 +6671,85 @@ export const CliDiagnoseJobDocument = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"variables"}},
 {"kind":"Field","name":{"kind":"Name","value":"effect"}},
 {"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnoseJobQuery, CliDiagnoseJobQueryVariables>;
+export const CliDiagnoseTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDiagnoseTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDiagnosis"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDiagnosis"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"queueName"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"count"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"triedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"finishedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnoseTaskQuery, CliDiagnoseTaskQueryVariables>;
+export const CliDiagnoseQueueDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDiagnoseQueue"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"Variable","name":{"kind":"Name","value":"name"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDiagnosis"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDiagnosis"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"queueName"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"count"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"triedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"finishedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnoseQueueQuery, CliDiagnoseQueueQueryVariables>;
+export const CliDiagnoseSiteDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDiagnoseSite"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"names"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queues"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"sites"},"value":{"kind":"Variable","name":{"kind":"Name","value":"names"}}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDiagnosis"}}]}}]}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDiagnosis"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"queueName"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"count"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"triedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"finishedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<CliDiagnoseSiteQuery, CliDiagnoseSiteQueryVariables>;
 export const CliErrorsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliErrors"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorGrouping"}}}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"limit"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},

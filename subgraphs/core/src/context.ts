@@ -2,6 +2,7 @@
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
+import type { GroupDiagnosesService } from './diagnosis/group-diagnoses.service.js';
 import type { DiagnosesService } from './diagnosis/diagnoses.service.js';
 import type { AccessGrantsService } from './access/access-grants.service.js';
 import type { ErrorSummaries } from './events/failures/error-summary.service.js';
@@ -114,8 +115,10 @@ export interface CoreServices {
     jobs: readonly JobDocument[],
     caller: ExplanationCaller,
   ) => Promise<readonly (PendingFacts | null)[]>;
-  /** Explanations of states by their causes. */
+  /** Explanations of states of jobs by their causes. */
   readonly diagnoses: DiagnosesService;
+  /** Explanations of states of tasks, queues and sites. */
+  readonly groupDiagnoses: GroupDiagnosesService;
   /** Explanations for requirements that no job has yet. */
   readonly explain: Explain;
 }

@@ -8232,6 +8232,11 @@ export type Queue = Node & {
   readonly continuity: ContinuityPolicy;
   /** Time of creation. */
   readonly createdAt: Scalars['DateTime']['output'];
+  /**
+   * Explanation of the state of the queue: its workers, hosts and canary jobs, downtimes, and failures in the last 24 hours
+   * that you may see. The limit of `Task.diagnosis` applies.
+   */
+  readonly diagnosis?: Maybe<Diagnosis>;
   /** Downtimes of the queue and of its site that have not ended, by their start. */
   readonly downtimes: ReadonlyArray<Downtime>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
@@ -10365,6 +10370,8 @@ export type SimulatePolicyUserErrorCode =
 /** A location with computing resources, such as a laboratory. It exists while a queue belongs to it. */
 export type Site = Node & {
   readonly __typename?: 'Site';
+  /** Explanation of the state of the site by its queues that you may see, at most 50. The limit of `Task.diagnosis` applies. */
+  readonly diagnosis?: Maybe<Diagnosis>;
   /** Opaque identifier, `site_…`. */
   readonly id: Scalars['ID']['output'];
   /** Unique name, such as `BNL`. */
@@ -10920,6 +10927,11 @@ export type Task = Node & {
   readonly createdAt: Scalars['DateTime']['output'];
   /** Dataset whose files the jobs process; null for none. */
   readonly dataset?: Maybe<TaskDataset>;
+  /**
+   * Explanation of what blocks the task, and of the failures of its jobs in the last 7 days. At most 5 tasks, queues and
+   * sites of one operation have a diagnosis; for further ones the field is null with an error.
+   */
+  readonly diagnosis?: Maybe<Diagnosis>;
   /** Time at which the last job ended; null before. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** The experiment that owns the task. */
@@ -17083,6 +17095,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   canary?: Resolver<Maybe<ResolversTypes['QueueCanary']>, ParentType, ContextType>;
   continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  diagnosis?: Resolver<Maybe<ResolversTypes['Diagnosis']>, ParentType, ContextType>;
   downtimes?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
   executor?: Resolver<ResolversTypes['QueueExecutor'], ParentType, ContextType>;
   experimentLimits?: Resolver<ReadonlyArray<ResolversTypes['QueueExperimentLimits']>, ParentType, ContextType>;
@@ -17765,6 +17778,7 @@ export type SimulatePolicyUserErrorCodeResolvers = EnumResolverSignature<{ EXPER
 
 export type SiteResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Site'] = ResolversParentTypes['Site'], FederationReferenceType extends FederationReferenceTypes['Site'] = FederationReferenceTypes['Site']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Site']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  diagnosis?: Resolver<Maybe<ResolversTypes['Diagnosis']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   queues?: Resolver<ResolversTypes['QueueConnection'], ParentType, ContextType, RequireFields<SitequeuesArgs, 'first'>>;
@@ -17905,6 +17919,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   control?: Resolver<Maybe<ResolversTypes['TaskCommand']>, ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   dataset?: Resolver<Maybe<ResolversTypes['TaskDataset']>, ParentType, ContextType>;
+  diagnosis?: Resolver<Maybe<ResolversTypes['Diagnosis']>, ParentType, ContextType>;
   endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
   failureLimit?: Resolver<Maybe<ResolversTypes['TaskFailureLimit']>, ParentType, ContextType>;

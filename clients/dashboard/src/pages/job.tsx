@@ -1,5 +1,6 @@
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
+import { JobDiagnosis } from '../components/diagnosis.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { LogTail } from '../components/log-tail.js';
@@ -40,6 +41,7 @@ export function JobPage({ id }: { id: string }) {
       <FailureNote failures={[moves.failure, progressing.failure, page.failure]} />
       {job && <JobFacts job={job} move={moves.state} />}
       {job && <JobProgress progress={progressing.state ?? job.progress} checkpoints={job.checkpoints} />}
+      {job && <JobDiagnosis id={id} state={moves.state?.event?.state ?? job.state} />}
       <section>
         <h2>Log</h2>
         <LogTail jobId={id} />

@@ -1,5 +1,6 @@
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
+import { QueueDiagnosis } from '../components/diagnosis.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { NoSuch } from '../components/no-such.js';
@@ -34,6 +35,7 @@ export function QueuePage({ name }: { name: string }) {
       {data?.queue && (
         <>
           <QueueFacts queue={data.queue} />
+          <QueueDiagnosis name={name} state={data.queue.state} />
           <h2>Health</h2>
           <Health health={data.queue.health} />
           <h2>Hosts that failed jobs</h2>

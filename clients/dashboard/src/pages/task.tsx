@@ -1,5 +1,6 @@
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
+import { TaskDiagnosis } from '../components/diagnosis.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { JobTable } from '../components/job-table.js';
@@ -42,6 +43,7 @@ export function TaskPage({ id }: { id: string }) {
         />
       )}
       {progress && <TaskProgress progress={progress} />}
+      {task && <TaskDiagnosis id={id} state={moves.state?.task?.state ?? task.state} />}
       <section>
         <h2>Jobs</h2>
         <JobTable jobs={task?.jobs.nodes ?? []} label="Jobs of the task" />

@@ -76,7 +76,7 @@ export function servicesOf(components: Components, clock: Clock): CoreServices {
     pilots,
     datasets,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
-    diagnoses: diagnosesOf(components, clock),
+    ...diagnosesOf(components, clock),
     explain: explainer({
       experiment: (name) =>
         experimentFacts(

@@ -185,7 +185,7 @@ export class DiagnosesService {
 
   async #read(ids: readonly string[], principal: Principal): Promise<ById> {
     if (ids.length === 0) return new Map();
-    const read = await this.#options.jobs.findMany(ids, { ...outcomeFields, ...viewFields }, principal);
+    const read = await this.#options.jobs.findMany(ids, relatedFields, principal);
     return new Map(read.flatMap((job) => (job ? [[job._id, job] as const] : [])));
   }
 
@@ -199,8 +199,9 @@ export class DiagnosesService {
   }
 }
 
-/** Fields that the visibility of a job depends on, and its name. */
-const viewFields = {
+/** Stored fields of jobs that were looked at, with those that their visibility depends on. */
+export const relatedFields = {
+  ...outcomeFields,
   name: 1,
   owner: 1,
   submittedBy: 1,
@@ -211,8 +212,8 @@ const viewFields = {
   fence: 1,
 } as const;
 
-/** @throws DomainError FORBIDDEN */
-function assertMayDiagnose({ kind, attempt }: Principal): void {
+/** Rejects pilots and payloads. @throws DomainError FORBIDDEN */
+export function assertMayDiagnose({ kind, attempt }: Principal): void {
   if (kind !== 'PILOT' && attempt === undefined) return;
   throw new DomainError('FORBIDDEN', 'Pilots and payloads may not read diagnoses', { field: 'diagnosis' });
 }

@@ -78,6 +78,15 @@ async function retried(input: unknown): Promise<readonly { readonly id: string }
   return retryJobs?.['jobs'] as unknown as readonly { readonly id: string }[];
 }
 
+/** Cancels jobs that wait, so that the worker does not get them in later tests. */
+async function cancel(ids: readonly string[]): Promise<void> {
+  const { cancelJobs } = await core.ask(
+    'mutation ($ids: [ID!]) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
+    { ids },
+  );
+  expect(cancelJobs).toEqual({ userErrors: [] });
+}
+
 async function untilCounted(count: number): Promise<void> {
   const text = '{ errorSummary(filter: { codes: ["EXIT_CODE"] }) { count } }';
   const isCounted = async () => Number((await core.ask(text))['errorSummary']?.['count']) >= count;
@@ -137,10 +146,7 @@ describe('the diagnosis of a job that failed', () => {
     expect(await retried(action?.variables.input)).toEqual(first);
     const { job } = await core.ask(`{ job(id: "${first[0]?.id}") { requirements { memoryMiB } } }`);
     expect(job).toEqual({ requirements: { memoryMiB: 2400 } });
-    await core.ask(
-      'mutation ($ids: [ID!]) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
-      { ids: first.map(({ id }) => id) },
-    );
+    await cancel(first.map(({ id }) => id));
   });
 
   it('needs as many reads for several jobs of an operation as for one', async () => {
@@ -206,6 +212,7 @@ describe('the diagnosis of a job that has not failed', () => {
     );
     const { job } = await core.ask(`{ job(id: "${id}") { hold { reason } } }`);
     expect(job).toEqual({ hold: null });
+    await cancel([id]);
   });
 
   it('names the parents, the requirement that no worker meets, and who cancelled a job', async () => {
@@ -253,5 +260,103 @@ describe('the diagnosis of a job that has not failed', () => {
     expect(running['summary']).toContain('RUNNING');
     await report(core, 'finishJobs', workerId, { ...job, exitCode: 0 });
     expect(await diagnosisOf(String(job?.id))).toMatchObject({ summary: 'The job finished.', causes: [] });
+  });
+});
+
+describe('the diagnosis of a task, a queue and a site', () => {
+  const submitTask = `mutation ($input: SubmitTaskInput!) {
+    submitTask(input: $input) { task { id } userErrors { message } }
+  }`;
+
+  async function aTask(count: number, requirements: object = {}): Promise<string> {
+    const job = { name: 'job of a task', payload: { command: 'true' }, requirements };
+    const input = {
+      ...{ experiment: 'alpha', idempotencyKey: `task ${(serial += 1)}`, name: 'a task' },
+      template: job,
+      jobs: { count },
+    };
+    const { submitTask: answer } = await core.ask(submitTask, { input });
+    expect(answer?.['userErrors']).toEqual([]);
+    return String(answer?.['task']?.['id']);
+  }
+
+  async function ofTask(id: string): Promise<Answer> {
+    const { task } = await core.ask(`query ($id: ID!) { task(id: $id) { diagnosis { ${selection} } } }`, {
+      id,
+    });
+    return task?.['diagnosis'] as Answer;
+  }
+
+  it('names the failures of a task by code with their shares, and proposes a retry with a change', async () => {
+    const id = await aTask(3);
+    const held = await acquired(core, workerId, 3);
+    for (const job of held) await report(core, 'startJobs', workerId, { ...job, phase: 'RUNNING' });
+    const error = { family: 'LIMIT', code: 'MEMORY_EXCEEDED', message: 'too much', isRetryable: false };
+    for (const job of held.slice(0, 2)) await report(core, 'failJobs', workerId, { ...job, error });
+    await report(core, 'finishJobs', workerId, { ...held[2], exitCode: 0 });
+    const isCounted = async () =>
+      Number((await ofTask(id))['causes']?.[0]?.['evidence']?.[0]?.['count']) === 2;
+    await waitFor('two counted failures', isCounted, { deadlineMs: 60_000 });
+    const found = await ofTask(id);
+    expect(found['summary']).toContain('1 of 3 jobs finished, 2 failed, 0 have not ended.');
+    expect(found['causes']).toMatchObject([{ kind: 'MEMORY', confidence: 1, share: 1 }]);
+    const [action] = found['actions'] as unknown as readonly {
+      title: string;
+      variables: { input: object };
+    }[];
+    expect(action?.title).toBe('Retry the 2 failed jobs with twice the memory');
+    const retry =
+      'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { result { changedCount } userErrors { message } } }';
+    const accepted = { result: { changedCount: 2 }, userErrors: [] };
+    expect((await core.ask(retry, action?.variables))['retryJobs']).toEqual(accepted);
+    expect((await core.ask(retry, action?.variables))['retryJobs']).toEqual(accepted);
+    const { task } = await core.ask(`{ task(id: "${id}") { jobs(states: [ACTIVATED]) { nodes { id } } } }`);
+    const copies = task?.['jobs']?.['nodes'] as unknown as readonly { readonly id: string }[];
+    expect(copies).toHaveLength(2);
+    await cancel(copies.map((copy) => copy.id));
+  });
+
+  it('names who paused a task, and why its jobs wait otherwise', async () => {
+    const id = await aTask(2, { cores: 64 });
+    const isExplained = async () => kindsOf(await ofTask(id)).includes('NO_MATCH');
+    await waitFor('jobs that wait', isExplained, { deadlineMs: 60_000 });
+    const { pauseTask } = await core.ask(
+      'mutation ($id: ID!) { pauseTask(input: { taskId: $id, reason: "calibration" }) { userErrors { message } } }',
+      { id },
+    );
+    expect(pauseTask).toEqual({ userErrors: [] });
+    const paused = await ofTask(id);
+    expect(kindsOf(paused)).toEqual(['TASK_SUSPENDED']);
+    expect(paused['causes']?.[0]?.['statement']).toBe('PAUSE by admin@example: calibration.');
+    expect(paused['actions']).toMatchObject([{ operation: 'resumeTask' }]);
+  });
+
+  it('names an excluded host of a queue and its site, and how to take it back', async () => {
+    await core.ask(
+      'mutation ($input: ExcludeHostInput!) { excludeHost(input: $input) { userErrors { message } } }',
+      { input: { queue: 'north', host: 'host-9', reason: 'broken fan' } },
+    );
+    const text = `{ queue(name: "north") { diagnosis { ${selection} } site { diagnosis { ${selection} } } } }`;
+    const { queue } = await core.ask(text);
+    const ofQueue = queue?.['diagnosis'] as Answer;
+    expect(ofQueue['summary']).toMatch(/^Queue north has 1 worker that takes jobs\. /);
+    expect(kindsOf(ofQueue)).toContain('HOST');
+    expect(JSON.stringify(ofQueue['causes'])).toContain('broken fan');
+    expect(ofQueue['actions']).toMatchObject([
+      { operation: 'clearHost', variables: { input: { queue: 'north', host: 'host-9' } } },
+    ]);
+    const ofSite = queue?.['site']?.['diagnosis'] as Answer;
+    expect(ofSite['summary']).toMatch(/^Site Pole has 1 worker that takes jobs\. /);
+    expect(kindsOf(ofSite)).toEqual(expect.arrayContaining(['HOST', 'DOWNTIME']));
+  });
+
+  it('is given for five objects of an operation, and refused for further ones', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const fields = names.map((name) => `${name}: diagnosis { summary }`).join(' ');
+    const { data, errors } = await core.run(`{ queue(name: "north") { name ${fields} } }`);
+    expect(errors?.map(({ extensions }) => extensions?.['code'])).toEqual(['OPERATION_TOO_COMPLEX']);
+    expect((data as { queue: { name: string } }).queue.name).toBe('north');
+    const pilot = await core.run('{ queue(name: "north") { diagnosis { summary } } }', {}, pilotOf('north'));
+    expect(pilot.errors?.[0]?.extensions?.['code']).toBe('FORBIDDEN');
   });
 });

@@ -9,7 +9,6 @@ interface ProposedInput {
   readonly idempotencyKey?: string;
   readonly selection?: {
     readonly ids?: readonly string[];
-    readonly filter?: { readonly taskIds?: readonly string[] };
   };
   readonly changes?: {
     readonly requirements?: {
@@ -39,11 +38,10 @@ const verbs: Readonly<Record<string, string>> = {
   resumeTask: 'task resume',
 };
 
+/** Ids; a selection by a filter has no flags. */
 function objectsOf({ taskId, selection }: ProposedInput): string | undefined {
   if (taskId !== undefined) return taskId;
-  if (selection?.ids) return selection.ids.join(' ');
-  const task = selection?.filter?.taskIds?.[0];
-  return task === undefined ? undefined : `--task ${task}`;
+  return selection?.ids?.join(' ');
 }
 
 function changesOf({ changes }: ProposedInput): string {

@@ -1,6 +1,7 @@
 /** Assembles the explanations of states by their causes. */
 import type { Clock } from '@rhizome/clock';
 import { DiagnosesService } from '../../diagnosis/diagnoses.service.js';
+import { GroupDiagnosesService } from '../../diagnosis/group-diagnoses.service.js';
 import type { Components } from '../components.js';
 
 /** Creates them. */
@@ -14,10 +15,17 @@ export function diagnosesOf(
     canaries,
   }: Pick<Components, 'directories' | 'fleet' | 'jobs' | 'failures' | 'hosts' | 'canaries'>,
   clock: Clock,
-): DiagnosesService {
-  return new DiagnosesService({
+): { readonly diagnoses: DiagnosesService; readonly groupDiagnoses: GroupDiagnosesService } {
+  const shared = {
     ...{ jobs: jobs.jobs, logs: jobs.jobLogs, errors: failures.errors, progress: services.progress },
     ...{ hosts: hosts.service, queues, downtimes, queueHealth: canaries.health, clock },
-    pending: (waiting, caller) => services.explanations.pending(waiting, caller),
-  });
+    pending: services.explanations.pending.bind(services.explanations),
+  };
+  return {
+    diagnoses: new DiagnosesService(shared),
+    groupDiagnoses: new GroupDiagnosesService({
+      ...{ ...shared, fleet: services.cache.fleet },
+      progressOf: (tasks) => jobs.tasks.progressOf(tasks),
+    }),
+  };
 }

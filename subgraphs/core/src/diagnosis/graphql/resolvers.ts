@@ -5,13 +5,18 @@ import type { Context } from '../../context.js';
 import { explanationCaller } from '../../jobs/graphql/job-loader.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { Resolvers } from '../../types.generated.js';
+import type { DiagnosisCaller } from '../diagnoses.service.js';
 import type { Diagnosis } from '../diagnosis.types.js';
 
 /** Most jobs of one operation that are explained. */
 const mostJobs = 20;
 
-/** Jobs explained so far, by the loaders of their operations. */
+/** Most tasks, queues and sites of one operation that are explained. */
+const mostGroups = 5;
+
+/** Objects explained so far, by the loaders of their operations. */
 const explained = new WeakMap<object, number>();
+const explainedGroups = new WeakMap<object, number>();
 
 /** Diagnoses of jobs; those of a list are made together. */
 const jobDiagnosis = defineLoader<JobDocument, Diagnosis, Context>({
@@ -21,15 +26,25 @@ const jobDiagnosis = defineLoader<JobDocument, Diagnosis, Context>({
     const before = explained.get(context.loaders) ?? 0;
     explained.set(context.loaders, before + jobs.length);
     const within = jobs.slice(0, Math.max(0, mostJobs - before));
-    const caller = { ...explanationCaller(context), principal: context.principal };
-    const found = within.length === 0 ? [] : await context.core.diagnoses.ofJobs(within, caller);
-    return jobs.map((_, at) => found[at] ?? tooMany());
+    const found = within.length === 0 ? [] : await context.core.diagnoses.ofJobs(within, callerOf(context));
+    return jobs.map((_, at) => found[at] ?? tooMany(`${mostJobs} jobs`));
   },
 });
 
-function tooMany(): DomainError {
-  const expected = `at most ${mostJobs} jobs`;
-  const text = `diagnosis: the operation selects it for more jobs than allowed; must be ${expected}`;
+/** Counts an object of the operation. @throws DomainError OPERATION_TOO_COMPLEX */
+function assertMayExplain({ loaders }: Context): void {
+  const before = explainedGroups.get(loaders) ?? 0;
+  if (before >= mostGroups) throw tooMany(`${mostGroups} tasks, queues and sites`);
+  explainedGroups.set(loaders, before + 1);
+}
+
+function callerOf(context: Context): DiagnosisCaller {
+  return { ...explanationCaller(context), principal: context.principal };
+}
+
+function tooMany(most: string): DomainError {
+  const expected = `at most ${most}`;
+  const text = `diagnosis: the operation selects it for more objects than allowed; must be ${expected}`;
   return new DomainError('OPERATION_TOO_COMPLEX', text, { field: 'diagnosis', expected });
 }
 
@@ -39,9 +54,31 @@ export const diagnosisResolvers: Pick<
   'DiagnosisCause' | 'DiagnosisEvidence' | 'DiagnosisTarget' | 'DiagnosisAction'
 > & {
   readonly Job: Pick<NonNullable<Resolvers['Job']>, 'diagnosis'>;
+  readonly Task: Pick<NonNullable<Resolvers['Task']>, 'diagnosis'>;
+  readonly Queue: Pick<NonNullable<Resolvers['Queue']>, 'diagnosis'>;
+  readonly Site: Pick<NonNullable<Resolvers['Site']>, 'diagnosis'>;
 } = {
   Job: {
     diagnosis: (job, _args, { loaders }) => loaders.load(jobDiagnosis, job),
+  },
+  Task: {
+    diagnosis: (task, _args, context) => {
+      assertMayExplain(context);
+      return context.core.groupDiagnoses.ofTask(task, callerOf(context));
+    },
+  },
+  Queue: {
+    diagnosis: (queue, _args, context) => {
+      assertMayExplain(context);
+      return context.core.groupDiagnoses.ofQueue(queue, callerOf(context));
+    },
+  },
+  Site: {
+    diagnosis: ({ name }, _args, context) => {
+      assertMayExplain(context);
+      const queues = context.core.queues.ofSite(name, context.principal);
+      return context.core.groupDiagnoses.ofSite(name, queues, callerOf(context));
+    },
   },
   DiagnosisCause: { share: ({ share }) => share ?? null },
   DiagnosisEvidence: {

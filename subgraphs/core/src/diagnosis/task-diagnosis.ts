@@ -1,0 +1,125 @@
+/** Diagnosis of a task. Pure. */
+import type { StateCounts } from '../jobs/ports.js';
+import { liveStates } from '../jobs/model/job-state.js';
+import type { PendingFacts } from '../scheduler/explain/pending.types.js';
+import { plural } from '../shared/plural.js';
+import { hasTaskEnded, type TaskFacts } from '../tasks/task.document.js';
+import type { Action, Cause, Diagnosis } from './diagnosis.types.js';
+import { type CountedFailures, groupCauses } from './failure-groups.js';
+import { ranked } from './ranking.js';
+
+/** Facts of a task. */
+export interface TaskDiagnosisFacts {
+  readonly task: TaskFacts;
+  /** Jobs by state. */
+  readonly states: StateCounts;
+  readonly failures: CountedFailures;
+  /** Explanation of one of its jobs that wait; absent if none waits. */
+  readonly pending?: PendingFacts | null | undefined;
+}
+
+/** Explains what blocks a task, and what its jobs fail by. */
+export function diagnoseTask(facts: TaskDiagnosisFacts): Diagnosis {
+  const { task, failures } = facts;
+  const causes = ranked([...blockingCauses(facts), ...groupCauses(failures)]);
+  const first = causes[0];
+  return {
+    summary: `${countsText(facts)}${first ? ` ${first.statement}` : ''}`,
+    since: task.control?.at ?? failures.groups[0]?.firstAt ?? null,
+    causes,
+    helped: [],
+    actions: actionsOf(facts, causes),
+  };
+}
+
+function countsText({ task: { state, totalJobs }, states }: TaskDiagnosisFacts): string {
+  const { FINISHED: finished = 0, FAILED: failed = 0 } = states;
+  const live = liveStates.reduce((sum, one) => sum + (states[one] ?? 0), 0);
+  return `The task is ${state}: ${finished} of ${plural(totalJobs, 'job')} finished, ${failed} failed, ${live} have not ended.`;
+}
+
+function blockingCauses({ task, states, pending }: TaskDiagnosisFacts): readonly Cause[] {
+  if (hasTaskEnded(task)) return [];
+  const { control, state, dataset } = task;
+  const found: Cause[] = [];
+  if (control && (state === 'PAUSED' || state === 'STOPPING')) {
+    const reason = control.reason === undefined ? '' : `: ${control.reason}`;
+    const statement = `${control.action} by ${control.by}${reason}.`;
+    const evidence = [{ kind: 'TRANSITION', text: statement, since: control.at } as const];
+    found.push({ kind: 'TASK_SUSPENDED', statement, confidence: 1, evidence });
+  }
+  if (dataset?.awaited) {
+    const { index, files, unavailable } = dataset.awaited;
+    const statement = `${unavailable} of ${plural(files, 'input')} of job ${index} are not available yet.`;
+    found.push({ kind: 'INPUT', statement, confidence: 1, evidence: [] });
+  }
+  if (pending && (states.RUNNING ?? 0) === 0 && state !== 'PAUSED' && state !== 'STOPPING')
+    found.push(pendingCause(pending));
+  return found;
+}
+
+const kinds: Readonly<Partial<Record<PendingFacts['kind'], Cause['kind']>>> = {
+  READY: 'CAPACITY',
+  TASK_PAUSED: 'TASK_SUSPENDED',
+  TASK_STOPPING: 'TASK_SUSPENDED',
+  CONTACT_LOST: 'WORKER',
+};
+
+function pendingCause({ kind, summary }: PendingFacts): Cause {
+  const own = kinds[kind] ?? (kind as Cause['kind']);
+  const evidence = [{ kind: 'CONSTRAINT', text: summary } as const];
+  return { kind: own, statement: `No job of it runs. One that waits: ${summary}`, confidence: 0.9, evidence };
+}
+
+/** Fraction of the failures from which a cause decides how the failed jobs are retried. */
+const leastShare = 0.8;
+/** Changes with which failed jobs are retried together, by cause. */
+const changes = {
+  MEMORY: ['twice the memory', { memory: { factor: 2 } }],
+  WALLTIME: ['twice the walltime', { walltime: { factor: 2 } }],
+} as const;
+
+function actionsOf(
+  { task, failures, states }: TaskDiagnosisFacts,
+  causes: readonly Cause[],
+): readonly Action[] {
+  const resume: readonly Action[] =
+    task.state === 'PAUSED'
+      ? [
+          {
+            ...{
+              title: 'Resume the task',
+              operation: 'resumeTask',
+              variables: { input: { taskId: task._id } },
+            },
+            ...{ effect: 'All jobs of the task may start.', isUndoable: true },
+          },
+        ]
+      : [];
+  if ((states.FAILED ?? 0) === 0) return resume;
+  const main = causes.find(({ share = 0 }) => share >= leastShare);
+  const change = main?.kind === 'MEMORY' || main?.kind === 'WALLTIME' ? changes[main.kind] : undefined;
+  const retries = change ? [retryOfFailed(task._id, states.FAILED ?? 0, change)] : [];
+  return [...resume, ...retries];
+}
+
+/** Retry of all failed jobs: a bulk change cannot select them by the codes of their errors. */
+function retryOfFailed(
+  taskId: string,
+  failed: number,
+  [what, requirements]: (typeof changes)[keyof typeof changes],
+): Action {
+  return {
+    title: `Retry the ${plural(failed, 'failed job')} with ${what}`,
+    operation: 'retryJobs',
+    variables: {
+      input: {
+        selection: { filter: { taskIds: [taskId], states: ['FAILED'] } },
+        idempotencyKey: `diagnosis:${taskId}:${failed}:${Object.keys(requirements).join()}`,
+        changes: { requirements },
+      },
+    },
+    effect: 'Submits a new job for each failed one, in its place in the task.',
+    isUndoable: true,
+  };
+}
