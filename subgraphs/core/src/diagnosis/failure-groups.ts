@@ -17,7 +17,7 @@ const shownJobs = 3;
 export interface CountedFailures {
   /** By code, the most frequent first. */
   readonly groups: readonly ErrorGroup[];
-  /** Jobs that the groups name, as far as they were read, by id. */
+  /** Jobs that the groups name and that were read, by id. */
   readonly jobs: ReadonlyMap<string, RelatedJob>;
   /** Ends of the logs of some of these jobs. */
   readonly logs: ReadonlyMap<string, string | null>;

@@ -72,7 +72,10 @@ export class GroupDiagnosesService {
     this.#options = options;
   }
 
-  /** Explains what blocks a task, and what its jobs fail by. @throws DomainError FORBIDDEN for pilots and payloads */
+  /**
+   * Explains what blocks a task, and what its jobs fail by.
+   * @throws DomainError FORBIDDEN for pilots and payloads
+   */
   async ofTask(task: TaskFacts, caller: DiagnosisCaller): Promise<Diagnosis> {
     const { principal } = caller;
     assertMayDiagnose(principal);
@@ -89,7 +92,10 @@ export class GroupDiagnosesService {
     return diagnoseTask({ task, states: progress.states, failures, pending });
   }
 
-  /** Explains the state of a queue that the caller may see. @throws DomainError FORBIDDEN for pilots and payloads */
+  /**
+   * Explains the state of a queue that the caller may see.
+   * @throws DomainError FORBIDDEN for pilots and payloads
+   */
   ofQueue(queue: QueueDocument, { principal }: DiagnosisCaller): Promise<Diagnosis> {
     return this.#ofPlace(`Queue ${queue.name}`, [queue], { queues: [queue.name] }, principal);
   }

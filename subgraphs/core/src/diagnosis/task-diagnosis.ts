@@ -79,10 +79,7 @@ const changes = {
   WALLTIME: ['twice the walltime', { walltime: { factor: 2 } }],
 } as const;
 
-function actionsOf(
-  { task, failures, states }: TaskDiagnosisFacts,
-  causes: readonly Cause[],
-): readonly Action[] {
+function actionsOf({ task, states }: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
   const resume: readonly Action[] =
     task.state === 'PAUSED'
       ? [
