@@ -18,6 +18,8 @@ interface RequirementChanges {
 const usualFactor = 2;
 /** Reserve over the largest use of jobs that finished. */
 const reserve = 1.2;
+/** Certainty from which a cause that is not the first leads to an action. */
+const leastConfidence = 0.5;
 const mostMemoryMiB = 16_777_216;
 const mostWalltimeSeconds = 34_560_000;
 const mostDiskMiB = 1_073_741_824;
@@ -64,7 +66,8 @@ export function failureActions(
 ): readonly Action[] {
   if (job.retriedBy !== undefined) return [];
   const found: Action[] = [];
-  for (const { kind } of causes.filter(({ confidence }) => confidence >= 0.3)) {
+  const likely = causes.filter(({ confidence }, at) => at === 0 || confidence >= leastConfidence);
+  for (const { kind } of likely) {
     const action = actionOf(kind, job, outcomes);
     if (action && !found.some(({ title }) => title === action.title)) found.push(action);
   }

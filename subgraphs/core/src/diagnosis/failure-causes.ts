@@ -41,14 +41,17 @@ function isAboutPayload({ error: { family } }: FailedAttempt): boolean {
   return family !== 'SYSTEM' && family !== 'WORKER';
 }
 
-/** A trace or an abort says little if other lines say why: programs write it after any error. */
+/**
+ * A trace or an abort says little if other lines say why: programs write it after any error. Only the first
+ * cause has the lines around the match, because those of the others are often the same.
+ */
 function logCauses(log: string | null): readonly Cause[] {
   const findings = findInLog(log);
   const most = findings[0]?.pattern.confidence ?? 0;
-  return findings.map(({ pattern: { kind, statement, confidence }, excerpt, count }) => ({
+  return findings.map(({ pattern: { kind, statement, confidence }, excerpt, line, count }, at) => ({
     ...{ kind, statement },
     confidence: kind === 'PROGRAM' && confidence < most ? confidence / 2 : confidence,
-    evidence: [{ ...lines(excerpt), count }],
+    evidence: [{ ...lines(at === 0 ? excerpt : line), count }],
   }));
 }
 

@@ -5,7 +5,7 @@ import type { Cause, Evidence } from './diagnosis.types.js';
 import { isStated, kindOfCode } from './error-causes.js';
 import { failedAttempt } from './failure-causes.js';
 import type { RelatedJob } from './job-facts.types.js';
-import { endOfLog, findInLog } from './log-findings.js';
+import { findInLog, type LogFinding } from './log-findings.js';
 import { rounded } from './peers.js';
 
 /** Most codes that are causes. */
@@ -29,40 +29,45 @@ export function groupCauses({ groups, jobs, logs }: CountedFailures): readonly C
   return groups.slice(0, mostCodes).flatMap((group): Cause[] => {
     const { code, family, count, firstAt } = group;
     if (code === null || family === null) return [];
-    const found = isStated(code) ? undefined : findInLog(logOf(group, logs) ?? null)[0];
-    const share = rounded(count / total);
+    const found = isStated(code) ? undefined : inSamples(group, logs);
     const text = `${count} of ${plural(total, 'failed attempt')} ended with ${code}.`;
     const target = { kind: 'ERROR_CODE', id: code } as const;
     return [
       {
-        ...{ kind: found?.pattern.kind ?? kindOfCode({ code, family }), share },
-        statement: found ? `${text} The log of one says: ${found.pattern.statement}` : text,
-        confidence: isStated(code) ? 1 : (found?.pattern.confidence ?? 0.3),
+        ...{ kind: found?.kind ?? kindOfCode({ code, family }), share: rounded(count / total) },
+        statement: found ? `${text} ${found.statement}` : text,
+        confidence: isStated(code) ? 1 : (found?.confidence ?? 0.3),
         evidence: [
           { kind: 'PEERS', text, target, count, since: firstAt },
           ...jobEvidence(group, jobs),
-          ...logEvidence(
-            found?.excerpt ?? (isStated(code) ? undefined : endOfLog(logOf(group, logs) ?? null)),
-          ),
+          ...(found ? [{ kind: 'LOG_LINES', text: found.excerpt } as const] : []),
         ],
       },
     ];
   });
 }
 
-/** Jobs of the groups whose logs are read: one for each code that does not state its cause. */
+/** Jobs of the groups whose logs are read: some for each code that does not state its cause. */
 export function jobsWithLogs(groups: readonly ErrorGroup[]): readonly string[] {
   return groups
     .slice(0, mostCodes)
-    .flatMap(({ code, jobs }) => (code === null || isStated(code) ? [] : jobs.slice(0, 1)));
+    .flatMap(({ code, jobs }) => (code === null || isStated(code) ? [] : jobs.slice(0, shownJobs)));
 }
 
-function logOf({ jobs }: ErrorGroup, logs: CountedFailures['logs']): string | null | undefined {
-  return logs.get(jobs[0] ?? '');
-}
-
-function logEvidence(text: string | undefined): readonly Evidence[] {
-  return text === undefined ? [] : [{ kind: 'LOG_LINES', text }];
+/** Pattern that most logs of the samples match; its certainty is multiplied by their part of the samples. */
+function inSamples({ jobs }: ErrorGroup, logs: CountedFailures['logs']) {
+  const read = jobs.flatMap((id) => (logs.has(id) ? [logs.get(id) ?? null] : []));
+  const found = read.flatMap((log) => findInLog(log)[0] ?? []);
+  const timesOf = ({ pattern }: LogFinding): number =>
+    found.filter((other) => other.pattern === pattern).length;
+  const [most] = [...found].sort((one, other) => timesOf(other) - timesOf(one));
+  if (!most) return undefined;
+  const { kind, statement, confidence } = most.pattern;
+  const times = timesOf(most);
+  return {
+    ...{ kind, excerpt: most.excerpt, confidence: rounded((confidence * times) / read.length) },
+    statement: `${times} of ${plural(read.length, 'log')} that were read ${times === 1 ? 'shows' : 'show'} this: ${statement}`,
+  };
 }
 
 function jobEvidence({ jobs: ids }: ErrorGroup, jobs: CountedFailures['jobs']): readonly Evidence[] {

@@ -57,6 +57,18 @@ describe('diagnoseTask', () => {
     expect(found.actions).toEqual([]);
   });
 
+  it('is less certain of a pattern that only some of the logs match', () => {
+    const three = { ...group('EXIT_CODE', 'PAYLOAD', 6), jobs: ['job_a', 'job_b', 'job_c'] };
+    const logs = new Map([
+      ['job_a', 'reco: command not found'],
+      ['job_b', 'MemoryError'],
+      ['job_c', 'MemoryError'],
+    ]);
+    const [cause] = diagnoseTask({ task: aTask(), states, failures: { ...failures(three), logs } }).causes;
+    expect(cause).toMatchObject({ kind: 'MEMORY', confidence: 0.6 });
+    expect(cause?.statement).toContain('2 of 3 logs that were read show this:');
+  });
+
   it.each([
     ['MEMORY_EXCEEDED', { memory: { factor: 2 } }],
     ['WALLTIME_EXCEEDED', { walltime: { factor: 2 } }],

@@ -6,6 +6,8 @@ export interface LogFinding {
   readonly pattern: LogPattern;
   /** The last matching line with those around it, at most {@link mostLines}. */
   readonly excerpt: string;
+  /** The last matching line. */
+  readonly line: string;
   /** Number of matching lines. */
   readonly count: number;
 }
@@ -39,6 +41,7 @@ export function findInLog(tail: string | null): readonly LogFinding[] {
     .map(([pattern, positions]) => ({
       ...{ pattern, count: positions.length, last: positions.at(-1) ?? 0 },
       excerpt: excerptAround(lines, positions.at(-1) ?? 0),
+      line: lines[positions.at(-1) ?? 0] ?? '',
     }))
     .sort((one, other) => other.pattern.confidence - one.pattern.confidence || other.last - one.last)
     .map(({ last: _last, ...finding }) => finding);
