@@ -302,6 +302,8 @@ async function datasetOf(system: System, caller: Caller, target: Target): Promis
   const datasetId = String(dataset.id);
   const files = [{ name: 'given', sizeBytes: 1 }];
   await mutate(system, 'appendDatasetFiles', { datasetId, files }, 'addedCount');
+  const rules = { datasetId, keepDays: 30 };
+  await mutate(system, 'setFilePolicy', { ...input, rules }, 'policy { id }');
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
   const datasets = system.core.db.collection<{ _id: string }>('datasets');
   await datasets.updateOne({ _id: datasetId }, { $set: { owner } });
