@@ -287,7 +287,8 @@ function jest(project) {
     ...jestArguments,
     ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
   ];
-  const ok = part(project, () => command(process.execPath, args));
+  // Also for the workers: with more space for young objects, most are gone before they are copied.
+  const ok = part(project, () => command(process.execPath, ['--max-semi-space-size=32', ...args]));
   if (existsSync(report)) {
     const result = JSON.parse(readFileSync(report, 'utf8'));
     passed += result.numPassedTests;
