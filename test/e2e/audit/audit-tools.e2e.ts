@@ -68,6 +68,7 @@ describe('the dashboard', () => {
     await page.getByLabel('Target').fill('audited');
     await page.getByRole('button', { name: 'Search' }).click();
     await table.getByText('Mutation.setQueueState').first().waitFor({ state: 'detached' });
+    await table.getByText('Mutation.createQueue').first().waitFor();
     expect(await table.locator('tbody tr').count()).toBe(1);
     await table.getByRole('link').click();
     await page.getByRole('heading', { name: 'Mutation.createQueue' }).waitFor();

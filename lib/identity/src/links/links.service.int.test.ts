@@ -72,6 +72,7 @@ describe('linkIdentity', () => {
   it('makes two identities one person, who keeps the roles of each login', async () => {
     const { first, id, other } = await linkedPair('ann');
     await waitFor('the link', async () => (await linkedOf(first.token))?.includes(id) ?? false, patience);
+    await waitFor('the link of the other', async () => (await linkedOf(other)) !== undefined, patience);
     expect(await linkedOf(other)).toEqual([first.subject]);
     expect((await now(other)).subject).toBe(id);
     // No rights are joined.
