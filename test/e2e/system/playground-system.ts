@@ -70,14 +70,15 @@ export interface PlaygroundSystem {
 export async function dataFolder(): Promise<string> {
   const base = await mkdtemp(join(tmpdir(), 'rhizome-e2e-'));
   const data = join(base, '.rhizome');
-  const store = await makeStoreFolder();
-  await symlink(store, storeOf(data));
+  const isKept = Boolean(process.env['RHIZOME_E2E_KEEP']);
+  const store = isKept ? undefined : await makeStoreFolder();
+  if (store !== undefined) await symlink(store, storeOf(data));
   leftovers.defer(`the folder ${base}`, async () => {
     try {
       await untilGone(processesWith(base), 5_000);
       await checkAfterEnd(data);
     } finally {
-      if (process.env['RHIZOME_E2E_KEEP']) process.stderr.write(`kept: ${base}\n`);
+      if (store === undefined) process.stderr.write(`kept: ${base}\n`);
       else for (const folder of [base, store]) await rm(folder, { recursive: true, force: true });
     }
   });

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { leftovers } from './leftovers.js';
+import { makeStoreFolder } from './store-folder.js';
+
+const made = async (): Promise<string> => {
+  const folder = await makeStoreFolder();
+  leftovers.defer('a folder', () => rm(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+describe('makeStoreFolder', () => {
+  it('makes folders that other users cannot read', async () => {
+    const folders = [await made(), await made()];
+    expect(folders[0]).not.toBe(folders[1]);
+    for (const folder of folders) expect((await stat(folder)).mode & 0o777).toBe(0o700);
+  });
+
+  it('removes the folders of processes that have ended, and no others', async () => {
+    const own = await made();
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const left = join(dirname(own), `rhizome-tests-${pid}-left`);
+    await mkdir(join(left, 'member-0'), { recursive: true });
+    await made();
+    expect([left, own].map(existsSync)).toEqual([false, true]);
+  });
+});
