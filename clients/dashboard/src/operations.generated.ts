@@ -103,6 +103,122 @@ export type DenyProposalInput = {
   note?: string | null | undefined;
 };
 
+/** Kind of a cause. */
+export type DiagnosisCauseKind =
+  /** The time between two attempts is not over. */
+  | 'BACKOFF'
+  /** A principal ended the job. */
+  | 'CANCELLED'
+  /** No worker has free capacity. */
+  | 'CAPACITY'
+  /** The system ended the job. */
+  | 'CLOSED'
+  /** A container could not be started. */
+  | 'CONTAINER'
+  /** A secret or a token was not available or not accepted. */
+  | 'CREDENTIAL'
+  /** A GPU or its driver. */
+  | 'DEVICE'
+  /** Scratch space or a storage was full. */
+  | 'DISK'
+  /** A downtime, or the state that an operator gave the queue. */
+  | 'DOWNTIME'
+  /** A principal or a rule holds the job. */
+  | 'HELD'
+  /** One host on which similar jobs fail. */
+  | 'HOST'
+  /** An input could not be read. */
+  | 'INPUT'
+  /** No licence was available. */
+  | 'LICENSE'
+  /** A limit of a share, an owner, a task or a queue is reached. */
+  | 'LIMIT'
+  /** More memory was used than requested, or than the host had. */
+  | 'MEMORY'
+  /** A connection failed. */
+  | 'NETWORK'
+  /** No worker meets all requirements. */
+  | 'NO_MATCH'
+  /** No worker takes jobs. */
+  | 'NO_WORKERS'
+  /** An output could not be stored. */
+  | 'OUTPUT'
+  /** A parent has not finished, or did not finish. */
+  | 'PARENTS'
+  /** A file or a device may not be accessed. */
+  | 'PERMISSION'
+  /** The program of the payload. */
+  | 'PROGRAM'
+  /** The payload reports no progress. */
+  | 'PROGRESS'
+  /** One site at which similar jobs fail. */
+  | 'SITE'
+  /** A program, library, module or container image is missing or does not fit the host. */
+  | 'SOFTWARE'
+  /** Its task is paused or being stopped. */
+  | 'TASK_SUSPENDED'
+  /** The facts show no cause. */
+  | 'UNKNOWN'
+  /** The payload ran, or will run, longer than requested. */
+  | 'WALLTIME'
+  /** A worker was lost, is out of contact, or ended. */
+  | 'WORKER';
+
+/** Kind of a change between a failed attempt and the next run: of a rule, of `retryJobs`, or of the place. */
+export type DiagnosisChange =
+  /** More scratch space. */
+  | 'MORE_DISK'
+  /** More memory. */
+  | 'MORE_MEMORY'
+  /** A longer walltime. */
+  | 'MORE_WALLTIME'
+  /** No change. */
+  | 'NONE'
+  /** Another host of the same site. */
+  | 'OTHER_HOST'
+  /** Another site. */
+  | 'OTHER_SITE';
+
+/** Kind of evidence. */
+export type DiagnosisEvidenceKind =
+  /** A constraint of the job, with the workers that meet it. */
+  | 'CONSTRAINT'
+  /** A downtime. */
+  | 'DOWNTIME'
+  /** Error that the worker or core reported. */
+  | 'ERROR'
+  /** A host. */
+  | 'HOST'
+  /** Another job. */
+  | 'JOB'
+  /** Lines of the log of the latest attempt. */
+  | 'LOG_LINES'
+  /** Values that were measured. */
+  | 'METRICS'
+  /** Failures of other jobs with the same code. */
+  | 'PEERS'
+  /** A queue. */
+  | 'QUEUE'
+  /** Decision of a rule, or of the retry policy of the job. */
+  | 'RULE'
+  /** A change of state. */
+  | 'TRANSITION';
+
+/** Kind of an object that evidence is about. */
+export type DiagnosisTargetKind =
+  /** Code of an error. */
+  | 'ERROR_CODE'
+  /** A host. */
+  | 'HOST'
+  /** A job. */
+  | 'JOB'
+  /** A queue. */
+  | 'QUEUE'
+  /** A site. */
+  | 'SITE'
+  /** A task. */
+  | 'TASK';
+
 /** State of a downtime. */
 export type DowntimeState =
   /** It has begun. */
@@ -773,6 +889,29 @@ export type DenyProposalMutationVariables = Exact<{
 
 export type DenyProposalMutation = { denyProposal: { proposal: { id: string, ref: string, revision: number, status: ProposalStatus, mutation: string, variables: unknown, stakes: ProposalStakes, reason: string, experimentName: string | null, isFourEyes: boolean, viewerCanDecide: boolean, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, coreHours: number | null, gpuHours: number | null, refusedCount: number, isDryRun: boolean, dryRun: unknown, targets: Array<{ type: string, id: string, name: string | null, state: string, attempt: number | null }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null } | null, userErrors: Array<{ message: string }> } };
 
+export type DiagnosisFactsFragment = { summary: string, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, target: { kind: DiagnosisTargetKind, id: string } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, effect: string, isUndoable: boolean }> };
+
+export type JobDiagnosisQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type JobDiagnosisQuery = { job: { diagnosis: { summary: string, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, target: { kind: DiagnosisTargetKind, id: string } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, effect: string, isUndoable: boolean }> } | null } | null };
+
+export type TaskDiagnosisQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type TaskDiagnosisQuery = { task: { diagnosis: { summary: string, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, target: { kind: DiagnosisTargetKind, id: string } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, effect: string, isUndoable: boolean }> } | null } | null };
+
+export type QueueDiagnosisQueryVariables = Exact<{
+  name: string;
+}>;
+
+
+export type QueueDiagnosisQuery = { queue: { diagnosis: { summary: string, causes: Array<{ kind: DiagnosisCauseKind, statement: string, confidence: number, share: number | null, evidence: Array<{ kind: DiagnosisEvidenceKind, text: string, target: { kind: DiagnosisTargetKind, id: string } | null }> }>, helped: Array<{ change: DiagnosisChange, statement: string, jobIds: Array<string> }>, actions: Array<{ title: string, operation: string | null, effect: string, isUndoable: boolean }> } | null } | null };
+
 export type JobSummaryFragment = { id: string, name: string, state: JobState, attempt: number, updatedAt: string, experiment: { name: string } };
 
 export type JobChangeFragment = { state: JobState, previousState: JobState | null, attempt: number, reason: string | null, at: string, revision: number };
@@ -892,6 +1031,22 @@ export const ProposalDetailsFragmentDoc = {"kind":"Document","definitions":[{"ki
 {"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<ProposalDetailsFragment, unknown>;
+export const DiagnosisFactsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DiagnosisFacts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<DiagnosisFactsFragment, unknown>;
 export const JobChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobStateEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"previousState"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},
@@ -1484,3 +1639,54 @@ export const DenyProposalDocument = {"kind":"Document","definitions":[{"kind":"O
 {"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<DenyProposalMutation, DenyProposalMutationVariables>;
+export const JobDiagnosisDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"JobDiagnosis"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DiagnosisFacts"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DiagnosisFacts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<JobDiagnosisQuery, JobDiagnosisQueryVariables>;
+export const TaskDiagnosisDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TaskDiagnosis"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DiagnosisFacts"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DiagnosisFacts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<TaskDiagnosisQuery, TaskDiagnosisQueryVariables>;
+export const QueueDiagnosisDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"QueueDiagnosis"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"Variable","name":{"kind":"Name","value":"name"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"diagnosis"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DiagnosisFacts"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DiagnosisFacts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Diagnosis"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}},
+{"kind":"Field","name":{"kind":"Name","value":"causes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"confidence"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"target"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"helped"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"change"}},
+{"kind":"Field","name":{"kind":"Name","value":"statement"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobIds"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"actions"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"title"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"effect"}},
+{"kind":"Field","name":{"kind":"Name","value":"isUndoable"}}]}}]}}]} as unknown as DocumentNode<QueueDiagnosisQuery, QueueDiagnosisQueryVariables>;
