@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, afterEach } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
@@ -16,6 +16,22 @@ describe('makeStoreFolder', () => {
   it('makes folders that other users cannot read', async () => {
     const folders = [await made(), await made()];
     expect(folders[0]).not.toBe(folders[1]);
+import { makeStoreFolder } from './store-folder.js';
+
+const folders: string[] = [];
+const made = async (): Promise<string> => {
+  const folder = await makeStoreFolder();
+  folders.push(folder);
+  return folder;
+};
+
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+describe('makeStoreFolder', () => {
+  it('makes folders that other users cannot read', async () => {
+    expect(await made()).not.toBe(await made());
     for (const folder of folders) expect((await stat(folder)).mode & 0o777).toBe(0o700);
   });
 
