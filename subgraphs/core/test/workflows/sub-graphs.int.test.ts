@@ -327,7 +327,7 @@ describe('a process that is killed at a write', () => {
   it('leaves sub-graphs and iterations that the next process completes, with one job for each node', async () => {
     const kills = await atEachWrite(async (killAt) => {
       const id = await submit(`killed ${killAt}`, {
-        nodes: [unit('fit', 'outer', {}, { maxIterations: 2 })],
+        nodes: [unit('fit', 'outer', {}, { maxIterations: 2 }), unit('other', 'one')],
         templates: [
           { name: 'one', nodes: [node('x')] },
           { name: 'outer', nodes: [unit('in', 'one')] },
@@ -335,9 +335,9 @@ describe('a process that is killed at a write', () => {
       });
       const wasKilled = await isKilled(() => run(id, () => false, stepProcess(db, jobs, killAt)));
       expect(await run(id)).toBe('SUCCEEDED');
-      expect(await jobNames(id)).toEqual(['fit/1/in/x', 'fit/2/in/x']);
+      expect(await jobNames(id)).toEqual(['fit/1/in/x', 'fit/2/in/x', 'other/x']);
       const workflow = await workflowStores(db).workflows.find(id);
-      expect(workflow).toMatchObject({ nodes: 5, groups: [{ counts: { SUCCEEDED: 5, WAITING: 0 } }] });
+      expect(workflow).toMatchObject({ nodes: 7, groups: [{ counts: { SUCCEEDED: 7, WAITING: 0 } }] });
       return wasKilled;
     });
     expect(kills).toBeGreaterThan(30);

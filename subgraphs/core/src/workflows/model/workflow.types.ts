@@ -131,6 +131,12 @@ export interface ChangedNodes {
   readonly payload?: PayloadChanges;
 }
 
+/** Position of an entry in the additions of a workflow, and of a call in it. */
+export interface AddedPlace {
+  readonly addition: number;
+  readonly call: number;
+}
+
 /**
  * Change of the nodes of a workflow. It is recorded before it is applied, and every node remembers the newest
  * step that changed it, so that a step may be applied any number of times, by several processes.
@@ -143,6 +149,8 @@ export type StepContent =
       /** Position in the additions of the workflow, and of the call in these. */
       readonly addition: number;
       readonly call: number;
+      /** Iterations of further sub-graphs that begin in the same step; absent for none. */
+      readonly more?: readonly AddedPlace[];
     }
   | {
       /** An iteration begins again that was added in an earlier run of its node. */

@@ -41,6 +41,9 @@ const maxEdges = 100_000;
 const actor = 'system:workflows';
 const lost = 'Nodes that it has added are no longer stored';
 
+/** Most sub-graphs that begin in one step. */
+const maxUnits = 100;
+
 /** True if the nodes of the workflow may change. */
 export function isActive({ state }: { readonly state: WorkflowState }): boolean {
   return (activeStates as readonly WorkflowState[]).includes(state);
@@ -223,8 +226,8 @@ export class NextChange {
       const reason = `${owner} no longer allows experiment "${experiment}" to submit for them, or may not submit`;
       return { patch: { state: 'PAUSED', pause: { by: actor, at: this.#options.now(), reason } } };
     }
-    const unit = ready.find(({ subgraph }) => subgraph !== undefined);
-    if (unit) return this.#begin(workflow, unit);
+    const units = ready.filter(({ subgraph }) => subgraph !== undefined);
+    if (units.length > 0) return this.#begin(workflow, units.slice(0, maxUnits));
     const moves = ready.map((node) => ({ ...node, to: 'SUBMITTED' as const }));
     return {
       step: { kind: 'RELEASE', nodes: ready.map(({ index }) => index) },
@@ -232,15 +235,29 @@ export class NextChange {
     };
   }
 
-  /** Begins with the sub-graph of a node. */
-  async #begin(workflow: WorkflowDocument, node: EndingNode): Promise<WorkflowChange> {
-    const [found] = await this.#options.nodes.findMany([nodeIdOf(workflow._id, node.index)]);
-    if (!found?.subgraph) throw new Error(`node ${node.index} of ${workflow._id} has no sub-graph`);
-    const moved = movedCounts(workflow, [{ ...node, to: 'SUBMITTED' as const }]);
-    const { index, depth, subgraph } = found;
-    const after = { ...workflow, groups: moved.groups, additions: moved.additions ?? [] };
-    const { step, patch } = nextIteration(after, { index, depth, subgraph });
-    return { ...(step ? { step } : {}), patch: { groups: moved.groups, ...patch } };
+  /** Begins with the sub-graphs of nodes, of which one step adds a limited number of nodes. */
+  async #begin(workflow: WorkflowDocument, units: readonly EndingNode[]): Promise<WorkflowChange> {
+    const ids = units.map(({ index }) => nodeIdOf(workflow._id, index));
+    const found = new Map((await this.#options.nodes.findMany(ids)).map((node) => [node.index, node]));
+    const begun: WorkflowChange[] = [];
+    let current = workflow;
+    for (const unit of units) {
+      const { index, depth, subgraph } = found.get(unit.index) ?? {};
+      if (index === undefined || depth === undefined || !subgraph)
+        throw new Error(`node ${unit.index} of ${workflow._id} has no sub-graph`);
+      const { groups, additions } = movedCounts(current, [{ ...unit, to: 'SUBMITTED' as const }]);
+      const change = nextIteration(
+        { ...current, groups, additions: additions ?? [] },
+        { index, depth, subgraph },
+      );
+      const patch = { groups, ...change.patch };
+      // An iteration that exists begins in a step of its own.
+      if (change.step?.kind !== 'ADD') return begun.length > 0 ? joined(begun) : { ...change, patch };
+      begun.push({ step: change.step, patch });
+      current = { ...current, ...patch } as WorkflowDocument;
+      if (current.nodes - workflow.nodes >= maxNodes) break;
+    }
+    return joined(begun);
   }
 
   /** True unless a service submitted the workflow for a person who has withdrawn the consent since. */
@@ -273,6 +290,19 @@ export class NextChange {
 function releasedKinds({ state, groups }: WorkflowDocument): readonly boolean[] {
   const others = countsOf(sourcesOf({}, groups));
   return [...(state === 'CANCELLING' ? [] : [false]), ...(endedIn(others) === nodesIn(others) ? [true] : [])];
+}
+
+/** One change for several, each of which adds nodes to those of the one before. */
+function joined(changes: readonly WorkflowChange[]): WorkflowChange {
+  const places = changes.flatMap(({ step }) =>
+    step?.kind === 'ADD' ? [{ addition: step.addition, call: step.call }] : [],
+  );
+  const [first, ...more] = places;
+  if (!first) throw new RangeError('changes: none; must be at least one');
+  return {
+    step: { kind: 'ADD', ...first, ...(more.length > 0 ? { more } : {}) },
+    patch: changes.at(-1)?.patch ?? {},
+  };
 }
 
 function degreeOf(block: EdgeBlock | undefined, node: number): number {

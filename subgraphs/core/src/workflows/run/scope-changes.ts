@@ -38,12 +38,25 @@ export class ScopeChanges {
 
   /** The next change of a workflow because of its sub-graphs; undefined for none. @param most ends at once */
   async of(workflow: WorkflowDocument, most: number): Promise<ScopeChange | undefined> {
-    for (const [, addition] of scopesOf(workflow.additions)) {
-      const found =
-        (await this.#left(workflow, addition, most)) ?? (await this.#afterIteration(workflow, addition));
-      if (found) return found;
+    const scopes = scopesOf(workflow.additions).map(([, addition]) => addition);
+    for (const addition of scopes) {
+      const left = await this.#left(workflow, addition, most);
+      if (left) return left;
     }
-    return undefined;
+    const due = scopes.filter(isDue).slice(0, most);
+    if (due.length === 0) return undefined;
+    const ids = due.map(({ by }) => nodeIdOf(workflow._id, by));
+    const units = new Map((await this.#options.nodes.findMany(ids)).map((node) => [node.index, node]));
+    const found: EndingNode[] = [];
+    const ends: NodeEnd[] = [];
+    for (const addition of due) {
+      const next = await this.#afterIteration(workflow, addition, units.get(addition.by));
+      if (!('change' in next)) {
+        found.push(...next.found);
+        ends.push(...next.ends);
+      } else if (ends.length === 0) return next;
+    }
+    return { found, ends };
   }
 
   /** Nodes that wait in a sub-graph that was cancelled, or whose node has ended. */
@@ -68,16 +81,15 @@ export class ScopeChanges {
     return undefined;
   }
 
-  /** The next iteration, or the end of the node, once all nodes of the present iteration have ended. */
+  /** The next iteration, or the end of the node, after all nodes of the present iteration have ended. */
   async #afterIteration(
     workflow: WorkflowDocument,
     addition: ScopedAddition,
-  ): Promise<ScopeChange | undefined> {
+    unit: NodeFacts | undefined,
+  ): Promise<ScopeChange> {
     const { scope, by } = addition;
-    const call = scope.state === 'OPEN' ? addition.calls[scope.iteration - 1] : undefined;
-    if (!call?.counts || endedIn(call.counts) < nodesIn(call.counts)) return undefined;
-    const [unit] = await this.#options.nodes.findMany([nodeIdOf(workflow._id, by)]);
-    if (!isUnit(unit)) throw new Error(`node ${by} of ${workflow._id} has no sub-graph`);
+    const call = addition.calls[scope.iteration - 1];
+    if (!call?.counts || !isUnit(unit)) throw new Error(`node ${by} of ${workflow._id} has no sub-graph`);
     const isCancelled = scope.cancelled !== undefined || workflow.state === 'CANCELLING';
     const isLast = isCancelled || scope.iteration >= unit.subgraph.maxIterations;
     const first = call.first ?? 0;
@@ -102,6 +114,12 @@ export class ScopeChanges {
       jobId === undefined ? [] : await jobs.find([jobId], { exitCode: 1, metrics: 1, outputs: 1 });
     return isLoopDone(until, { state: node.state, job, iteration });
   }
+}
+
+/** True if all nodes of the present iteration have ended. */
+function isDue({ calls, scope }: ScopedAddition): boolean {
+  const counts = scope.state === 'OPEN' ? calls[scope.iteration - 1]?.counts : undefined;
+  return counts !== undefined && endedIn(counts) === nodesIn(counts);
 }
 
 function isUnit(node: NodeFacts | undefined): node is NodeFacts & { readonly subgraph: StoredSubgraph } {

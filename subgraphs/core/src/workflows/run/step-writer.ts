@@ -9,7 +9,7 @@ import { nodesFromBits } from '../model/node-bits.js';
 import { edgeOutcome } from '../model/node-rules.js';
 import { recount, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
-import type { NodeEnd, StoredStep } from '../model/workflow.types.js';
+import type { AddedPlace, NodeEnd, StoredStep } from '../model/workflow.types.js';
 import { type AddedNodesRepository, templateCall } from '../store/added-nodes.repository.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
@@ -52,7 +52,7 @@ export class StepWriter {
           );
         return;
       case 'ADD':
-        await this.#add(workflow, target, content);
+        for (const place of [content, ...(content.more ?? [])]) await this.#add(workflow, target, place);
         return;
       case 'ENTER': {
         const { by, calls } = workflow.additions?.[content.addition] ?? {};
@@ -121,11 +121,7 @@ export class StepWriter {
   }
 
   /** Adds the nodes of a call. They do not exist before, so a repetition changes nothing. */
-  async #add(
-    workflow: WorkflowDocument,
-    target: StepTarget,
-    content: Extract<StoredStep, { kind: 'ADD' }>,
-  ): Promise<void> {
+  async #add(workflow: WorkflowDocument, target: StepTarget, content: AddedPlace): Promise<void> {
     const { nodes, edges, added, templates, steps } = this.#options;
     const { _id: workflowId, additions = [] } = workflow;
     const { step, at } = target;
