@@ -28,6 +28,9 @@ export interface StepWriterOptions {
   readonly clock: Clock;
 }
 
+/** Calls whose nodes are added concurrently. */
+const callsAtOnce = 10;
+
 /** Writes steps. */
 export class StepWriter {
   readonly #options: StepWriterOptions;
@@ -52,7 +55,7 @@ export class StepWriter {
           );
         return;
       case 'ADD':
-        for (const place of [content, ...(content.more ?? [])]) await this.#add(workflow, target, place);
+        await this.#addAll(workflow, target, [content, ...(content.more ?? [])]);
         return;
       case 'ENTER': {
         const { by, calls } = workflow.additions?.[content.addition] ?? {};
@@ -118,6 +121,18 @@ export class StepWriter {
       target,
       addedEdges(ends, (node) => blocks.get(blockStart(node, segments))),
     );
+  }
+
+  /** Adds the nodes of calls, some at a time. */
+  async #addAll(
+    workflow: WorkflowDocument,
+    target: StepTarget,
+    places: readonly AddedPlace[],
+  ): Promise<void> {
+    for (let start = 0; start < places.length; start += callsAtOnce) {
+      const some = places.slice(start, start + callsAtOnce);
+      await Promise.all(some.map((place) => this.#add(workflow, target, place)));
+    }
   }
 
   /** Adds the nodes of a call. They do not exist before, so a repetition changes nothing. */
