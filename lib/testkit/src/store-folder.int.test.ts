@@ -1,21 +1,8 @@
-import { describe, expect, it, afterEach } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { leftovers } from './leftovers.js';
-import { makeStoreFolder } from './store-folder.js';
-
-const made = async (): Promise<string> => {
-  const folder = await makeStoreFolder();
-  leftovers.defer('a folder', () => rm(folder, { recursive: true, force: true }));
-  return folder;
-};
-
-describe('makeStoreFolder', () => {
-  it('makes folders that other users cannot read', async () => {
-    const folders = [await made(), await made()];
-    expect(folders[0]).not.toBe(folders[1]);
 import { makeStoreFolder } from './store-folder.js';
 
 const folders: string[] = [];
