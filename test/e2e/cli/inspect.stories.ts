@@ -76,6 +76,9 @@ describe('rhizome list, show and why', () => {
     const shown = await cli.run(['show', job], { isInTerminal: true });
     expect(shown.stdout).toContain('FAILED');
     expect(shown.stdout).not.toContain('\x1b');
+    const explained = await cli.run(['why', job], { isInTerminal: true });
+    expect(explained.stdout).toContain('The job failed after 1 attempt on host');
+    expect(explained.stdout).not.toContain('\x1b');
   });
 
   it('shows the GPU request in `show --json`', async () => {
@@ -98,6 +101,18 @@ describe('rhizome list, show and why', () => {
     gate.open();
     await following.line(/^last$/, 10_000);
     expect(await following.exited).toMatchObject({ code: 0 });
+  });
+
+  it('explains why a job failed by the lines of its log, and how it may succeed', async () => {
+    const id = await submitted('echo begin; reconstruct-nothing', '--attempts', '1');
+    await watch.untilState(id, 'FAILED', 60_000);
+    const { exitCode, stdout } = await cli.run(['diagnose', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^SOFTWARE, \d+ % certain: A program was not found/m);
+    expect(stdout).toMatch(/^ {2}\| .*reconstruct-nothing: not found$/m);
+    expect(stdout).toContain('Provide the software');
+    const queue = await cli.run(['diagnose', '--queue', 'no-such-queue']);
+    expect(queue).toMatchObject({ exitCode: 3, stdout: '' });
   });
 
   it('explains what a waiting job waits for', async () => {
