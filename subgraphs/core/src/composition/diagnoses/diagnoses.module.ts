@@ -17,12 +17,12 @@ export function diagnosesOf(
   clock: Clock,
 ): { readonly diagnoses: DiagnosesService; readonly groupDiagnoses: GroupDiagnosesService } {
   const shared = {
-    ...{ jobs: jobs.jobs, logs: jobs.jobLogs, errors: failures.errors, progress: services.progress },
-    ...{ hosts: hosts.service, queues, downtimes, queueHealth: canaries.health, clock },
+    ...{ jobs: jobs.jobs, logs: jobs.jobLogs, errors: failures.errors, hosts: hosts.service },
+    ...{ downtimes, queueHealth: canaries.health, clock },
     pending: services.explanations.pending.bind(services.explanations),
   };
   return {
-    diagnoses: new DiagnosesService(shared),
+    diagnoses: new DiagnosesService({ ...shared, progress: services.progress, queues }),
     groupDiagnoses: new GroupDiagnosesService({
       ...{ ...shared, fleet: services.cache.fleet },
       progressOf: (tasks) => jobs.tasks.progressOf(tasks),
