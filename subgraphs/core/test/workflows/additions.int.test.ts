@@ -263,6 +263,8 @@ describe('addWorkflowNodes', () => {
 
 describe('a workflow with sub-graphs', () => {
   it('runs their iterations in its processes, shows them, and is cloned with its templates', async () => {
+    // Jobs of the workflow before, which was cancelled.
+    running.splice(0);
     const until = 'result.state == "SUCCEEDED"';
     const subgraph = { template: 'round', maxIterations: 3, until, resultNode: 'check' };
     const templates = [{ name: 'round', nodes: [node('work'), node('check', after('work'))] }];
