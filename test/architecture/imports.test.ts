@@ -147,7 +147,8 @@ describe('imports between packages', () => {
   });
 
   it('uses mongodb only in lib/mongo, lib/deployment, repositories, documents and composition', () => {
-    const places = /(^lib\/(deployment|mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
+    const places =
+      /(^lib\/(deployment|mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
     const wrong = sources.filter(
       (path) =>
         !isTest(path) && !places.test(path) && importsOf(read(path)).some((s) => packageOf(s) === 'mongodb'),
