@@ -33,6 +33,7 @@ export {
   type DeclaredCollection,
   type Declarations,
   declarationsCollection,
+  isCopiedDatabase,
   readDeclarations,
   recordDeclarations,
 } from './store/declarations.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,8 +10,21 @@ import {
   runMigrations,
 } from '@rhizome/mongo';
 import { leftovers, testDatabase, testMongo } from '@rhizome/testkit';
-import { BSON, Binary, type Db, Decimal128, Double, Int32, Long, Timestamp, UUID } from 'mongodb';
+import {
+  BSON,
+  Binary,
+  type CommandStartedEvent,
+  type Db,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  Timestamp,
+  UUID,
+} from 'mongodb';
 import { backUp } from './backup.js';
+import { deploymentDatabases } from './databases.js';
+import { RestoreClaim } from './restore-claim.js';
 import { restore, type RestoreOptions } from './restore.js';
 
 const things = defineCollection({
@@ -254,6 +267,125 @@ describe('restore', () => {
     await Promise.all([1, 2, 3].map(() => runMigrations(copy, [], { afterRestore })));
     expect([calls, await copy.collection('adapted').countDocuments()]).toEqual([1, 1]);
     expect(await copy.listCollections({ name: 'restoreMark' }).toArray()).toEqual([]);
+  });
+
+  it('lets one of two runs at once write the databases', async () => {
+    const { into } = await save();
+    const { client } = await testMongo();
+    const runs = await Promise.allSettled([restoreAs('h_', into), restoreAs('h_', into)]);
+    expect(runs.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const failed = runs.find((run) => run.status === 'rejected');
+    expect(String(failed?.reason)).toMatch(/is being restored|is not empty/);
+    for (const db of [first, second])
+      expect(await contentOf(client.db(`h_${db.databaseName}`))).toEqual(await contentOf(db));
+  });
+
+  it('refuses databases that a run has, until it has been silent for long', async () => {
+    const { into, digest } = await save();
+    const { client } = await testMongo();
+    const copy = client.db(`i_${first.databaseName}`);
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const mark = { state: 'RUNNING', manifest: digest, startedAt: now, done: [], isCopy: true } as const;
+    await restoreMarks(copy).insertOne({ _id: 'restore', ...mark, owner: 'somebody', expiresAt });
+    await copy.collection('notes').insertOne({ value: 'of the other run' });
+    await expect(restoreAs('i_', into)).rejects.toThrow(/is being restored by another process \(somebody\)/);
+    expect(await copy.collection('notes').countDocuments()).toBe(1);
+    await restoreMarks(copy).updateOne({ _id: 'restore' }, { $set: { expiresAt: new Date(0) } });
+    await restoreAs('i_', into);
+    expect(await contentOf(copy)).toEqual(await contentOf(first));
+  });
+
+  it('ends a run whose databases another one has taken over', async () => {
+    const { client } = await testMongo();
+    const db = client.db(`j_${first.databaseName}`);
+    prefixes.push('j_');
+    const facts = { db, saved: { name: first.databaseName, collections: [] }, isComplete: false };
+    const options = { manifest: 'a'.repeat(64), startedAt: now, isCopy: true };
+    const [slow, next] = [new RestoreClaim(), new RestoreClaim()];
+    await slow.take([{ ...facts, mark: null, isReplaced: false }], options);
+    await slow.update(db, { $addToSet: { done: 'things' } });
+    await restoreMarks(db).updateOne({ _id: 'restore' }, { $set: { expiresAt: new Date(0) } });
+    const mark = await restoreMarks(db).findOne();
+    const done = await next.take([{ ...facts, mark, isReplaced: false }], options);
+    expect(done.get(db.databaseName)).toEqual(['things']);
+    await expect(slow.update(db, { $addToSet: { done: 'more' } })).rejects.toThrow(
+      /has taken over the restore/,
+    );
+    await slow.release();
+    await next.complete();
+    await next.release();
+    expect(await restoreMarks(db).findOne()).toEqual({
+      ...{ _id: 'restore', state: 'RESTORED', manifest: options.manifest },
+      ...{ startedAt: now, done: ['things'], isCopy: true },
+    });
+  });
+
+  it('waits with each write until a majority has it', async () => {
+    const { into } = await save();
+    const { client } = await testMongo();
+    const concerns: unknown[] = [];
+    const note = ({ commandName, databaseName, command }: CommandStartedEvent): void => {
+      if (commandName === 'insert' && databaseName.startsWith('k_'))
+        concerns.push((command as { writeConcern?: unknown }).writeConcern);
+    };
+    client.on('commandStarted', note);
+    await restoreAs('k_', into).finally(() => client.off('commandStarted', note));
+    expect(concerns.length).toBeGreaterThan(0);
+    for (const concern of concerns) expect(concern).toMatchObject({ w: 'majority' });
+  });
+
+  it('continues after a part of the databases was given to their services', async () => {
+    const { into } = await save();
+    const { client } = await testMongo();
+    await restoreAs('l_', into);
+    const [done, open] = [first, second].map((db) => client.db(`l_${db.databaseName}`));
+    if (!done || !open) throw new Error('no databases');
+    const complete = [done.databaseName, open.databaseName];
+    await restoreMarks(open).updateOne({ _id: 'restore' }, { $set: { state: 'RUNNING', complete } });
+    await runMigrations(done, []);
+    await done.collection('notes').insertOne({ value: 'written by its service' });
+    const restored = await restoreAs('l_', into);
+    expect(restored.map(({ isReplaced, isContinued }) => [isReplaced, isContinued])).toEqual([
+      [false, true],
+      [false, true],
+    ]);
+    expect(await done.collection('notes').countDocuments()).toBe(1);
+    expect(await restoreMarks(open).findOne()).toMatchObject({ state: 'RESTORED' });
+  });
+
+  it('leaves copies out of the deployment, also while and after they are adopted', async () => {
+    const { into } = await save();
+    const { client } = await testMongo();
+    await restoreAs('m_', into);
+    const copy = client.db(`m_${first.databaseName}`);
+    const adopted: unknown[] = [];
+    for (const isAdopted of [false, true]) {
+      if (isAdopted)
+        await runMigrations(copy, [], { afterRestore: async (_db, mark) => void adopted.push(mark.isCopy) });
+      const found = await deploymentDatabases(client, undefined);
+      expect(found).toContain(first.databaseName);
+      expect(found).not.toContain(copy.databaseName);
+    }
+    expect(adopted).toEqual([true]);
+    expect(await deploymentDatabases(client, [copy.databaseName])).toEqual([copy.databaseName]);
+  });
+
+  it.each([
+    ['a database of the server', { name: 'admin' }, {}, /expected a database of Rhizome/],
+    ['a collection of the server', {}, { name: 'system.users' }, /expected a collection of Rhizome/],
+    [
+      'a file outside the folder',
+      {},
+      { file: '../things.bson.gz' },
+      /file: expected .*declarations\.bson\.gz/,
+    ],
+  ])('refuses a manifest that names %s', async (_what, ofDatabase, ofCollection, reason) => {
+    const { into, manifest } = await save();
+    const [database] = manifest.databases;
+    const collections = database?.collections.map((one) => ({ ...one, ...ofCollection }));
+    const changed = { ...manifest, databases: [{ ...database, collections, ...ofDatabase }] };
+    await writeFile(join(into, 'manifest.json'), JSON.stringify(changed));
+    await expect(restoreAs('n_', into, { dryRun: true })).rejects.toThrow(reason);
   });
 
   it.each([

@@ -1,5 +1,10 @@
 /** Databases of a deployment, and the collections of one. */
-import { declarationsCollection, restoreMarkCollection, restoreMarks } from '@rhizome/mongo';
+import {
+  declarationsCollection,
+  isCopiedDatabase,
+  restoreMarkCollection,
+  restoreMarks,
+} from '@rhizome/mongo';
 import type { Db, Document, MongoClient } from 'mongodb';
 import { DeploymentError } from '../deployment-error.js';
 
@@ -18,6 +23,7 @@ const left = new Set(['migrationLock', restoreMarkCollection]);
 
 /**
  * Names of the databases of the deployment, sorted: those in which a service has recorded its declarations.
+ * Copies, which were restored under other names, are left out unless they are named.
  * @param wanted only these
  * @throws DeploymentError if one of them does not exist, or if there is none
  */
@@ -32,8 +38,13 @@ export async function deploymentDatabases(
     if (missing.length > 0) throw new DeploymentError(`Database ${missing.join(', ')} not found.`);
     return [...new Set(wanted)].sort();
   }
-  const declared = await Promise.all(names.map((name) => hasDeclarations(client.db(name))));
-  const found = names.filter((_name, index) => declared[index]).sort();
+  const isPart = await Promise.all(
+    names.map(async (name) => {
+      const db = client.db(name);
+      return (await hasDeclarations(db)) && !(await isCopiedDatabase(db));
+    }),
+  );
+  const found = names.filter((_name, index) => isPart[index]).sort();
   if (found.length === 0)
     throw new DeploymentError(
       'MongoDB has no database of Rhizome; start the services of this release once, or name the databases with --database',

@@ -10,39 +10,62 @@ export const manifestFile = 'manifest.json';
 
 const amount = z.int().min(0);
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,120}$/, 'expected letters, digits, "_", "." and "-"');
+/** Databases of MongoDB itself, in which a restore would change users and settings of the server. */
+const ofServer = /^(admin|config|local)$/;
 const extended = z.record(z.string(), z.unknown());
 
-const schema = z.strictObject({
-  format: z.literal('rhizome-backup'),
-  version: z.literal(1),
-  createdAt: z.iso.datetime(),
-  /** Time of the store: all writes up to it are in the backup, and none after it. */
-  clusterTime: z.strictObject({ t: amount, i: amount }),
-  mongodb: z.string(),
-  databases: z
-    .array(
-      z.strictObject({
-        name: name.regex(/^[^.]+$/, 'expected a name without "."'),
-        collections: z.array(
-          z.strictObject({
-            name,
-            /** Path in the folder of the backup: BSON documents one after the other, compressed by gzip. */
-            file: z.string().regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+\.bson\.gz$/),
-            documents: amount,
-            /** Bytes of the documents before compression. */
-            bytes: amount,
-            /** SHA-256 of the file. */
-            sha256: z.string().regex(/^[0-9a-f]{64}$/),
-            /** Options, with the validator, as canonical Extended JSON. */
-            options: extended,
-            /** Indexes but that of `_id`, as canonical Extended JSON. */
-            indexes: z.array(extended),
-          }),
-        ),
-      }),
-    )
-    .min(1),
-});
+const schema = z
+  .strictObject({
+    format: z.literal('rhizome-backup'),
+    version: z.literal(1),
+    createdAt: z.iso.datetime(),
+    /** Time of the store: all writes up to it are in the backup, and none after it. */
+    clusterTime: z.strictObject({ t: amount, i: amount }),
+    mongodb: z.string(),
+    databases: z
+      .array(
+        z.strictObject({
+          name: name
+            .regex(/^[^.]+$/, 'expected a name without "."')
+            .refine((one) => !ofServer.test(one), 'expected a database of Rhizome'),
+          collections: z.array(
+            z.strictObject({
+              name: name.refine((one) => !one.startsWith('system.'), 'expected a collection of Rhizome'),
+              /** Path in the folder of the backup: BSON documents one after the other, compressed by gzip. */
+              file: z.string().regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+\.bson\.gz$/),
+              documents: amount,
+              /** Bytes of the documents before compression. */
+              bytes: amount,
+              /** SHA-256 of the file. */
+              sha256: z.string().regex(/^[0-9a-f]{64}$/),
+              /** Options, with the validator, as canonical Extended JSON. */
+              options: extended,
+              /** Indexes but that of `_id`, as canonical Extended JSON. */
+              indexes: z.array(extended),
+            }),
+          ),
+        }),
+      )
+      .min(1),
+  })
+  .superRefine(({ databases }, context) => {
+    const seen = new Set<string>();
+    const check = (place: string, path: readonly (string | number)[]): void => {
+      if (seen.has(place))
+        context.addIssue({ code: 'custom', path: [...path], message: `${place} is listed twice` });
+      seen.add(place);
+    };
+    for (const [index, database] of databases.entries()) {
+      check(database.name, ['databases', index, 'name']);
+      for (const [at, { name: collection, file }] of database.collections.entries()) {
+        const path = ['databases', index, 'collections', at];
+        check(`${database.name}/${collection}`, [...path, 'name']);
+        const expected = `${database.name}/${collection}.bson.gz`;
+        if (file !== expected)
+          context.addIssue({ code: 'custom', path: [...path, 'file'], message: `expected ${expected}` });
+      }
+    }
+  });
 
 /** A complete backup. */
 export type Manifest = z.output<typeof schema>;

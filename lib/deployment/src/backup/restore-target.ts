@@ -11,6 +11,8 @@ export interface RestoreTarget {
   readonly db: Db;
   /** Mark of an earlier run of the same restore, which this run continues. */
   readonly mark: RestoreMark | null;
+  /** An earlier run of the same restore has completed it, and did not come to the end of the others. */
+  readonly isComplete: boolean;
   /** The database has documents that the restore removes. */
   readonly isReplaced: boolean;
 }
@@ -32,21 +34,27 @@ export async function planTargets(
   const chosen = manifest.databases.filter(
     ({ name }) => databases === undefined || databases.length === 0 || databases.includes(name),
   );
-  return Promise.all(
+  const found = await Promise.all(
     chosen.map(async (saved) => {
       const db = client.db(targetName(saved.name, prefix));
-      const mark = await restoreMarks(db).findOne({ _id: 'restore' });
-      if (mark?.state === 'RUNNING' && mark.manifest === digest)
-        return { saved, db, mark, isReplaced: false };
+      return { saved, db, mark: await restoreMarks(db).findOne({ _id: 'restore' }) };
+    }),
+  );
+  const isOurs = (mark: RestoreMark | null): boolean => mark?.state === 'RUNNING' && mark.manifest === digest;
+  const complete = new Set(found.flatMap(({ mark }) => (isOurs(mark) ? (mark?.complete ?? []) : [])));
+  return Promise.all(
+    found.map(async ({ saved, db, mark }) => {
+      if (isOurs(mark)) return { saved, db, mark, isReplaced: false, isComplete: false };
+      if (mark?.state !== 'RUNNING' && complete.has(db.databaseName))
+        return { saved, db, mark: null, isReplaced: false, isComplete: true };
       // The mark of another restore that did not end: its collections are incomplete and may be replaced.
-      const isUnfinished = mark?.state === 'RUNNING';
-      const isEmpty = !isUnfinished && (await listCollections(db)).length === 0;
+      const isEmpty = mark === null && (await listCollections(db)).length === 0;
       if (!isEmpty && !replace)
         throw new DeploymentError(
           `Database ${db.databaseName} is not empty; restore with --as PREFIX under other names, or replace it with --replace`,
         );
       if (!isEmpty) await assertNotLed(db);
-      return { saved, db, mark: null, isReplaced: !isEmpty };
+      return { saved, db, mark: null, isReplaced: !isEmpty, isComplete: false };
     }),
   );
 }
@@ -71,7 +79,7 @@ function targetName(name: string, prefix: string): string {
 }
 
 /** @throws DeploymentError while a core process leads: it would go on to write */
-async function assertNotLed(db: Db): Promise<void> {
+export async function assertNotLed(db: Db): Promise<void> {
   const filter = { _id: 'broker', $expr: { $gt: ['$expiresAt', '$$NOW'] } };
   const lease = await db.collection<{ _id: string }>('brokerLease').findOne(filter);
   if (lease)

@@ -10,7 +10,8 @@ import { DeploymentError } from '../deployment-error.js';
 import type { Progress } from './backup.js';
 import { digestOfFile, readDocuments } from './document-file.js';
 import { readManifest, type SavedCollection } from './manifest.js';
-import { planTargets, type RestoreSelection, type RestoreTarget } from './restore-target.js';
+import { RestoreClaim } from './restore-claim.js';
+import { assertNotLed, planTargets, type RestoreSelection, type RestoreTarget } from './restore-target.js';
 
 /** Options of {@link restore}. */
 export interface RestoreOptions extends RestoreSelection {
@@ -55,19 +56,14 @@ export async function restore(options: RestoreOptions): Promise<readonly Restore
   const backup = await readManifest(folder);
   const targets = await planTargets(client, backup, options);
   await verifyFiles(folder, targets, signal);
-  if (!dryRun) {
-    await begin(targets, backup.digest, options.now);
-    for (const target of targets) await restoreDatabase(options, target);
-    for (const { db } of targets)
-      await restoreMarks(db).updateOne({ _id: 'restore' }, { $set: { state: 'RESTORED' } }, majority);
-  }
-  return targets.map(({ saved, db, mark, isReplaced }) => ({
+  if (!dryRun) await write(options, targets, backup.digest);
+  return targets.map(({ saved, db, mark, isReplaced, isComplete }) => ({
     name: saved.name,
     target: db.databaseName,
     collections: saved.collections.length,
     documents: saved.collections.reduce((sum, { documents }) => sum + documents, 0),
     isReplaced,
-    isContinued: mark !== null,
+    isContinued: mark !== null || isComplete,
   }));
 }
 
@@ -89,12 +85,25 @@ async function verifyFiles(
     }
 }
 
-/** Marks all databases, before anything is written to one of them. */
-async function begin(targets: readonly RestoreTarget[], manifest: string, startedAt: Date): Promise<void> {
-  for (const { db, mark } of targets) {
-    if (mark) continue;
-    const fresh = { state: 'RUNNING', manifest, startedAt, done: [] } as const;
-    await restoreMarks(db).replaceOne({ _id: 'restore' }, fresh, { upsert: true, ...majority });
+/** Writes all databases but those that an earlier run has completed. */
+async function write(
+  options: RestoreOptions,
+  targets: readonly RestoreTarget[],
+  manifest: string,
+): Promise<void> {
+  const claim = new RestoreClaim();
+  const { signal, now: startedAt, prefix } = options;
+  const either = { ...options, signal: signal ? AbortSignal.any([signal, claim.lost]) : claim.lost };
+  const open = targets.filter(({ isComplete }) => !isComplete);
+  try {
+    const done = await claim.take(open, { manifest, startedAt, isCopy: prefix !== '' });
+    // A core that has started since the plan was made does not know of the mark.
+    for (const { db, mark } of open) if (mark === null) await assertNotLed(db);
+    for (const { db, saved } of open)
+      await restoreDatabase(either, claim, { db, saved, done: new Set(done.get(db.databaseName)) });
+    await claim.complete();
+  } finally {
+    await claim.release();
   }
 }
 
@@ -105,15 +114,17 @@ async function dropOthers(db: Db, done: ReadonlySet<string>): Promise<void> {
     if (name !== mark && !done.has(name) && !name.startsWith('system.')) await db.collection(name).drop();
 }
 
-async function restoreDatabase(options: RestoreOptions, { saved, db, mark }: RestoreTarget): Promise<void> {
-  const done = new Set(mark?.done);
+async function restoreDatabase(
+  options: RestoreOptions,
+  claim: RestoreClaim,
+  { db, saved, done }: Pick<RestoreTarget, 'db' | 'saved'> & { readonly done: ReadonlySet<string> },
+): Promise<void> {
   await dropOthers(db, done);
   for (const collection of saved.collections) {
     if (done.has(collection.name)) continue;
     options.signal?.throwIfAborted();
     await restoreCollection(options, db, collection);
-    // The majority of this write covers the documents before it.
-    await restoreMarks(db).updateOne({ _id: 'restore' }, { $addToSet: { done: collection.name } }, majority);
+    await claim.update(db, { $addToSet: { done: collection.name } });
   }
 }
 
@@ -134,6 +145,13 @@ async function restoreCollection(
   }
   if (inserted !== documents)
     throw new DeploymentError(`${file} has ${inserted} documents, must have ${documents}`);
+  // MongoDB itself removes documents of a collection in which they expire.
+  if (declared.some(({ expireAfterSeconds }) => expireAfterSeconds !== undefined)) return;
+  const stored = await db.collection(name).countDocuments({}, { readConcern: 'majority' });
+  if (stored !== documents)
+    throw new DeploymentError(
+      `Collection ${db.databaseName}.${name} has ${stored} documents, must have ${documents}; stop all services and run the restore again`,
+    );
 }
 
 async function insert(db: Db, name: string, documents: readonly Buffer[]): Promise<void> {
@@ -142,7 +160,8 @@ async function insert(db: Db, name: string, documents: readonly Buffer[]): Promi
     ordered: false,
     bypassDocumentValidation: true,
     ignoreUndefined: false,
-    writeConcern: { w: 1 },
+    // Documents that only a primary has are lost with it, also if a later write reaches the majority.
+    ...majority,
   });
 }
 

@@ -5,6 +5,7 @@
 import type { Db } from 'mongodb';
 import type { CollectionDefinition, DocumentSchema, IndexDefinition } from './collection.js';
 import { isDuplicateKey } from './duplicate-key.js';
+import { restoreMarks } from './restore-mark.js';
 
 /** Name of the collection with the declarations. */
 export const declarationsCollection = 'declarations';
@@ -28,6 +29,8 @@ interface DeclarationDocument {
 }
 
 const migrationsId = '.migrations';
+/** Says that the database was restored under another name. */
+const copyId = '.copy';
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /** Records what a service declares, unless a newer one has recorded more. Writes only what has changed. */
@@ -65,12 +68,29 @@ export async function recordDeclarations(
 /** Recorded declarations; null if no service has recorded any. */
 export async function readDeclarations(db: Db): Promise<Declarations | null> {
   const stored = await db.collection<DeclarationDocument>(declarationsCollection).find().toArray();
-  if (stored.length === 0) return null;
+  if (stored.every(({ _id }) => _id === copyId)) return null;
   const migrations = stored.find(({ _id }) => _id === migrationsId);
   return {
-    collections: stored.filter(({ _id }) => _id !== migrationsId).map(collectionOf),
+    collections: stored.filter(({ _id }) => !_id.startsWith('.')).map(collectionOf),
     migrations: migrations ? (JSON.parse(migrations.declared) as readonly string[]) : [],
   };
+}
+
+/** Records that a database is a copy of another one, or that it is not. */
+export async function recordCopy(db: Db, isCopy: boolean): Promise<void> {
+  const records = db.collection<DeclarationDocument>(declarationsCollection);
+  const content = { schemaVersion: 1, declared: 'true' };
+  if (isCopy) await records.replaceOne({ _id: copyId }, content, { upsert: true, ...majority });
+  else await records.deleteOne({ _id: copyId }, majority);
+}
+
+/** Returns true for a database that was restored under another name. */
+export async function isCopiedDatabase(db: Db): Promise<boolean> {
+  const [mark, record] = await Promise.all([
+    restoreMarks(db).findOne({ _id: 'restore' }),
+    db.collection<DeclarationDocument>(declarationsCollection).findOne({ _id: copyId }),
+  ]);
+  return mark ? mark.isCopy === true : record !== null;
 }
 
 function documentsOf(

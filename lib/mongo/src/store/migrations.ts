@@ -5,7 +5,8 @@ import type { Logger } from '@rhizome/log';
 import type { Collection, Db } from 'mongodb';
 import { systemClock, type Clock } from '@rhizome/clock';
 import { isDuplicateKey } from './duplicate-key.js';
-import { completeRestore, restoreMarks } from './restore-mark.js';
+import { recordCopy } from './declarations.js';
+import { completeRestore, type RestoreMark, restoreMarks } from './restore-mark.js';
 
 /** One step forward; it may be run again after a crash and must then do what is left. */
 export interface Migration {
@@ -33,7 +34,7 @@ export interface MigrationOptions {
    * Called once for a database that was restored from a backup, before its migrations; again after a crash
    * in it. Other processes wait meanwhile.
    */
-  readonly afterRestore?: (db: Db) => Promise<void>;
+  readonly afterRestore?: (db: Db, restored: RestoreMark) => Promise<void>;
   /** Maximum wait for the run of another process, in milliseconds; default 600,000. */
   readonly waitMs?: number;
 }
@@ -71,7 +72,8 @@ export async function runMigrations(
   if (mark === null && unrecorded.length === 0) return [];
   return withLock(db, options, async (signal) => {
     const done: string[] = [];
-    if (await completeRestore(db)) await settleRestore(db, options);
+    const restored = await completeRestore(db);
+    if (restored) await settleRestore(db, restored, options);
     const missing = await pending(records, migrations);
     // Another process has run or recorded them while this one waited for the lock.
     if (missing.length === 0) return done;
@@ -88,9 +90,20 @@ export async function runMigrations(
 }
 
 /** Adapts restored documents, then removes the mark of the restore. */
-async function settleRestore(db: Db, { afterRestore, log }: MigrationOptions): Promise<void> {
-  await afterRestore?.(db);
-  await restoreMarks(db).drop();
+async function settleRestore(
+  db: Db,
+  restored: RestoreMark,
+  { afterRestore, log }: MigrationOptions,
+): Promise<void> {
+  await afterRestore?.(db, restored);
+  await recordCopy(db, restored.isCopy === true);
+  const { state, manifest, startedAt } = restored;
+  // A process that stood still does not remove the mark of a later restore.
+  const { deletedCount } = await restoreMarks(db).deleteOne(
+    { _id: 'restore', state, manifest, startedAt },
+    { writeConcern: { w: 'majority' } },
+  );
+  if (deletedCount > 0) await restoreMarks(db).drop();
   log?.info({ database: db.databaseName }, 'restored database adopted');
 }
 

@@ -18,6 +18,14 @@ export interface RestoreMark {
   readonly startedAt: Date;
   /** Collections that are complete. */
   readonly done: readonly string[];
+  /** The database has another name than in the backup: it is a copy, and not the one in production. */
+  readonly isCopy?: boolean;
+  /** Run that writes the database; absent while none does. */
+  readonly owner?: string;
+  /** End of its claim, unless it renews it. */
+  readonly expiresAt?: Date;
+  /** Databases that are all complete; present from then until this mark is lifted. */
+  readonly complete?: readonly string[];
 }
 
 /** The collection with the mark of a database. */
