@@ -70,6 +70,18 @@ describe('a core on a restored backup', () => {
     const given = await acquireOne(original, 'north', workerId);
     held = { ...given, workerId };
     await startOne(original, 'north', workerId, given);
+    const made = { createdAt: systemClock.now(), updatedAt: systemClock.now(), createdBy: 'usr_one' };
+    await db.collection<{ _id: string }>('storages').insertOne({
+      ...{
+        _id: 'archive',
+        schemaVersion: 1,
+        revision: 1,
+        ...made,
+        provider: 'FOLDER',
+        address: 'file:///srv',
+      },
+      ...{ experiments: [], queues: [], isDefault: false, sharedPrefixes: [] },
+    });
     folder = await mkdtemp(join(tmpdir(), 'rhizome-restore-'));
     leftovers.defer('the backup', () => rm(folder, { recursive: true, force: true }));
     const { uri, client } = await testMongo();
@@ -114,6 +126,13 @@ describe('a core on a restored backup', () => {
   it('has every job that was acknowledged before the backup, and answers its key with it', async () => {
     expect(written).toBeGreaterThan(0);
     for (const [key, ids] of before) expect(await submit(restored, key, ids.length)).toEqual(ids);
+  });
+
+  it('has no storages, as a copy, so that it deletes no file of the original', async () => {
+    const stored = await copy.collection<{ _id: string }>('storages').find().toArray();
+    expect(stored).toMatchObject([{ _id: 'archive', removedAt: expect.any(Date), revision: 2 }]);
+    const { storages } = await restored.ask('{ storages { nodes { name } } }');
+    expect(storages).toEqual({ nodes: [] });
   });
 
   it('counts its jobs again', async () => {

@@ -1,9 +1,10 @@
 /** Adapts core's database to a restore from a backup, before core starts on it. */
-import { collection } from '@rhizome/mongo';
+import { collection, type RestoreMark } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { countSnapshotsCollection } from '../../events/counts/count-snapshot.document.js';
 import { consumersCollection } from '../../jobs/transitions/consumer.document.js';
 import { fenceStep } from '../../scheduler/leader/broker-lease.repository.js';
+import { storagesCollection } from '../../storages/storage.document.js';
 import { brokerLeaseCollection } from '../../workers/worker.document.js';
 
 /**
@@ -18,9 +19,11 @@ const majority = { writeConcern: { w: 'majority' } } as const;
 
 /**
  * Raises the fences, ends the term of the leader of the backup, and forgets positions in the event stream:
- * the events between the backup and the restore are not those of the restored jobs. May be repeated.
+ * the events between the backup and the restore are not those of the restored jobs. In a copy, which was
+ * restored under another name, all storages are removed. May be repeated.
  */
-export async function afterRestore(db: Db): Promise<void> {
+export async function afterRestore(db: Db, { isCopy }: Pick<RestoreMark, 'isCopy'>): Promise<void> {
+  if (isCopy === true) await removeStorages(db);
   const lowest = { $multiply: [{ $ceil: { $divide: [{ $toLong: '$$NOW' }, 1000] } }, fencesPerSecond] };
   const next = { $add: ['$nextFence', fenceStep] };
   await collection(db, brokerLeaseCollection).updateOne(
@@ -40,4 +43,16 @@ export async function afterRestore(db: Db): Promise<void> {
   );
   await collection(db, consumersCollection).deleteMany({}, majority);
   await collection(db, countSnapshotsCollection).deleteMany({}, majority);
+}
+
+/**
+ * Removes all storages, so that the upkeep of a copy deletes no file: those that its documents do not know
+ * may belong to jobs that production has run since. Files in the storages stay.
+ */
+async function removeStorages(db: Db): Promise<void> {
+  await collection(db, storagesCollection).updateMany(
+    { removedAt: { $exists: false } },
+    [{ $set: { removedAt: '$$NOW', updatedAt: '$$NOW', revision: { $add: ['$revision', 1] } } }],
+    majority,
+  );
 }
