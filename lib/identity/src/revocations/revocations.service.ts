@@ -7,7 +7,7 @@ import type { RevocationDocument, RevocationKind } from './revocation.document.j
 import type { RevocationsRepository } from './revocations.repository.js';
 
 /** Longest lifetime of a token that can be revoked: the sum of all upper limits of lifetimes. */
-const longestLifetimeMs = 7 * 86_400_000;
+export const longestLifetimeMs = 7 * 86_400_000;
 
 /** Ports of {@link RevocationsService}. */
 export interface RevocationsOptions {

@@ -1,5 +1,11 @@
 /** Opens the database of identities. */
-import { connectMongo, type DeclaredCollection, ensureCollections, recordDeclarations } from '@rhizome/mongo';
+import {
+  connectMongo,
+  type DeclaredCollection,
+  ensureCollections,
+  recordDeclarations,
+  runMigrations,
+} from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
 import { elevationsCollection } from '../elevations/elevation.document.js';
@@ -31,6 +37,7 @@ import { webSessionsCollection } from '../sessions/web-session.document.js';
 import { WebSessionsRepository } from '../sessions/web-sessions.repository.js';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { SigningKeysRepository } from '../tokens/signing-keys.repository.js';
+import { afterRestore } from './after-restore.repository.js';
 
 /** The repositories on one connection. */
 export interface IdentityStore {
@@ -74,6 +81,7 @@ const all = [
 
 /** The repositories of a database, which is made ready for them. */
 export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 'close'>> {
+  await runMigrations(db, [], { log, afterRestore });
   await Promise.all(all.map((one) => ensureCollections(db, [one], { log })));
   await recordDeclarations(db, all as unknown as readonly DeclaredCollection[]);
   return {

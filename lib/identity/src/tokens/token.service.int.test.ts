@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
+import { restoreMarks } from '@rhizome/mongo';
+import { testMongo } from '@rhizome/testkit';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
 import type { ExchangeRequest } from './exchange-request.js';
@@ -234,5 +236,25 @@ describe('refresh tokens', () => {
     await system.identity.tokens.suspend(String(decodeJwt(second.accessToken).sub), true, admin);
     await expect(refresh(second.refreshToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(await isDead(second.accessToken)).toBe(true);
+  });
+
+  it('ends logins, sessions and invitations when the database is restored from a backup', async () => {
+    const { accessToken, refreshToken } = await login('hugo');
+    const { client } = await testMongo();
+    const db = client.db(system.database);
+    const base = { schemaVersion: 1, revision: 1, createdAt: new Date(), updatedAt: new Date() };
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    await db.collection<{ _id: string }>('invitations').insertOne({
+      ...{ _id: 'inv_one', ...base, queue: 'north', experiments: ['*'], codeDigest: 'digest' },
+      ...{ uses: 3, used: 1, netblock: null, expiresAt, createdBy: 'usr_one' },
+    });
+    const mark = { state: 'RESTORED', manifest: 'a'.repeat(64), startedAt: new Date(), done: [] } as const;
+    await restoreMarks(db).insertOne({ _id: 'restore', ...mark });
+    const after = await system.second();
+    await expect(after.tokens.refresh(refreshToken, null)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    const verifier = createVerifier({ issuers: [after.trusted], revocations: after.revocations });
+    await expect(verifier.verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect(await db.collection('invitations').findOne()).toMatchObject({ uses: 3, used: 3, revision: 2 });
+    expect(await restoreMarks(db).findOne()).toBeNull();
   });
 });
