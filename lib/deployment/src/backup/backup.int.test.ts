@@ -24,8 +24,11 @@ import {
 } from 'mongodb';
 import { backUp } from './backup.js';
 import { deploymentDatabases } from './databases.js';
+import { digestOfFile } from './document-file.js';
+import { readManifest } from './manifest.js';
 import { RestoreClaim } from './restore-claim.js';
 import { restore, type RestoreOptions } from './restore.js';
+import { assertStillThere, openSnapshot } from './snapshot.js';
 
 const things = defineCollection({
   name: 'things',
@@ -131,6 +134,31 @@ describe('backUp', () => {
     const { client } = await testMongo();
     const other = backUp({ client, folder: newFolder(), databases: ['neverMade'], now });
     await expect(other).rejects.toThrow('Database neverMade not found.');
+  });
+
+  it('leaves the files of another backup into the same folder alone', async () => {
+    const into = newFolder();
+    const runs = await Promise.allSettled([save(into), save(into)]);
+    expect(runs.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const { manifest } = await readManifest(into);
+    for (const { file, sha256 } of manifest.databases.flatMap(({ collections }) => collections))
+      expect(await digestOfFile(join(into, file))).toBe(sha256);
+    expect((await readdir(into)).sort()).toEqual([...databases(), 'manifest.json'].sort());
+  });
+
+  it.each(['dropped', 'replaced'])('fails if a collection is %s while it runs', async (change) => {
+    const { client } = await testMongo();
+    const later = second.collection('zz_later');
+    await later.insertOne({ value: 1 });
+    const snapshot = await openSnapshot(client, databases());
+    leftovers.defer('a snapshot', () => snapshot.session.endSession());
+    await assertStillThere(client, snapshot);
+    await later.drop();
+    if (change === 'replaced') await later.insertOne({ value: 2 });
+    await expect(assertStillThere(client, snapshot)).rejects.toThrow(
+      /zz_later was dropped or replaced during the backup/,
+    );
+    await second.dropCollection('zz_later');
   });
 
   it('removes its files when it is aborted', async () => {

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BSON, type MongoClient } from 'mongodb';
 import { DeploymentError } from '../deployment-error.js';
-import { deploymentDatabases, type ListedCollection } from './databases.js';
+import { deploymentDatabases } from './databases.js';
 import { writeDocuments } from './document-file.js';
 import {
   digestOfManifest,
@@ -13,7 +13,13 @@ import {
   type SavedCollection,
   type SavedDatabase,
 } from './manifest.js';
-import { explainRead, openSnapshot, type Snapshot } from './snapshot.js';
+import {
+  assertStillThere,
+  explainRead,
+  openSnapshot,
+  type Snapshot,
+  type SnapshotCollection,
+} from './snapshot.js';
 
 /** Progress in one collection. */
 export interface Progress {
@@ -52,13 +58,18 @@ const batchSize = 2000;
 export async function backUp(options: BackupOptions): Promise<Backup> {
   const { client, folder, signal } = options;
   const names = await deploymentDatabases(client, options.databases);
-  await makeEmpty(folder);
+  await claimEmpty(folder);
+  const made: string[] = [draftOf(folder)];
   let snapshot: Snapshot | undefined;
   try {
     snapshot = await openSnapshot(client, names, signal);
     const databases: SavedDatabase[] = [];
-    for (const [name, list] of snapshot.databases)
+    for (const [name, list] of snapshot.databases) {
+      await mkdir(join(folder, name), { mode: 0o700 });
+      made.push(join(folder, name));
       databases.push({ name, collections: await saveDatabase(options, snapshot, name, list) });
+    }
+    await assertStillThere(client, snapshot);
     const { version } = await client.db('admin').admin().serverInfo();
     const manifest: Manifest = {
       format: 'rhizome-backup',
@@ -72,27 +83,39 @@ export async function backUp(options: BackupOptions): Promise<Backup> {
     await writeManifest(folder, text);
     return { manifest, digest: digestOfManifest(text) };
   } catch (error) {
-    for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
+    for (const path of made) await rm(path, { recursive: true, force: true });
     throw explainRead(error);
   } finally {
     await snapshot?.session.endSession();
   }
 }
 
-/** @throws DeploymentError if the folder has files */
-async function makeEmpty(folder: string): Promise<void> {
+const draftOf = (folder: string): string => join(folder, `${manifestFile}.new`);
+
+/**
+ * Creates the file that becomes the manifest, by which another backup into the folder is noticed.
+ * @throws DeploymentError if the folder has files
+ */
+async function claimEmpty(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if ((await readdir(folder)).length > 0)
-    throw new DeploymentError(`${folder} is not empty; a backup needs a new or empty folder`);
+  const notEmpty = new DeploymentError(`${folder} is not empty; a backup needs a new or empty folder`);
+  if ((await readdir(folder)).length > 0) throw notEmpty;
+  const draft = await open(draftOf(folder), 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'EEXIST' ? notEmpty : error;
+  });
+  await draft.close();
+  // Another backup may have begun and ended after the folder was read.
+  if ((await readdir(folder)).length === 1) return;
+  await rm(draftOf(folder));
+  throw notEmpty;
 }
 
 async function saveDatabase(
   options: BackupOptions,
   snapshot: Snapshot,
   database: string,
-  list: readonly ListedCollection[],
+  list: readonly SnapshotCollection[],
 ): Promise<SavedCollection[]> {
-  await mkdir(join(options.folder, database), { mode: 0o700 });
   const saved: SavedCollection[] = [];
   for (const collection of list)
     saved.push(await saveCollection(options, snapshot.session, database, collection));
@@ -103,10 +126,9 @@ async function saveCollection(
   { client, folder, onProgress, signal }: BackupOptions,
   session: Snapshot['session'],
   database: string,
-  { name, options }: ListedCollection,
+  { name, options, indexes }: SnapshotCollection,
 ): Promise<SavedCollection> {
   const collection = client.db(database).collection(name);
-  const indexes = (await collection.indexes()).filter((index) => index.name !== '_id_');
   const cursor = collection.find({}, { session, raw: true, batchSize });
   const file = `${database}/${name}.bson.gz`;
   try {
@@ -127,13 +149,12 @@ async function saveCollection(
 
 /** Writes the manifest so that a reader never sees a part of it, also after a loss of power. */
 async function writeManifest(folder: string, text: string): Promise<void> {
-  const path = join(folder, manifestFile);
-  const draft = await open(`${path}.new`, 'wx', 0o600);
+  const draft = await open(draftOf(folder), 'r+');
   try {
     await draft.writeFile(text);
     await draft.sync();
   } finally {
     await draft.close();
   }
-  await rename(`${path}.new`, path);
+  await rename(draftOf(folder), join(folder, manifestFile));
 }
