@@ -13,7 +13,7 @@ import { initUsers, type InitOptions, type ServiceUser } from './users/init-user
 
 const appName = 'rhizome-admin';
 const readRights =
-  'use a user with the roles clusterMonitor, readAnyDatabase and userAdminAnyDatabase, or root';
+  'use a user with the roles clusterMonitor, readAnyDatabase, userAdminAnyDatabase and read on local, or root';
 
 /** Migrations of a database. */
 export interface DatabaseMigrations {

@@ -398,6 +398,13 @@ describe('restore', () => {
     expect(await deploymentDatabases(client, [copy.databaseName])).toEqual([copy.databaseName]);
   });
 
+  it('refuses a backup that has not the digest that was printed', async () => {
+    const { into, digest } = await save();
+    const other = restoreAs('o_', into, { dryRun: true, digest: 'b'.repeat(64) });
+    await expect(other).rejects.toThrow(/has the SHA-256 [0-9a-f]{64}, must have b{64}/);
+    expect(await restoreAs('o_', into, { dryRun: true, digest: digest.toUpperCase() })).toHaveLength(2);
+  });
+
   it.each([
     ['a database of the server', { name: 'admin' }, {}, /expected a database of Rhizome/],
     ['a collection of the server', {}, { name: 'system.users' }, /expected a collection of Rhizome/],

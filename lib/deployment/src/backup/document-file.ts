@@ -74,7 +74,7 @@ export async function digestOfFile(path: string): Promise<string> {
 /** Documents of a file, as BSON. @throws DeploymentError if the file does not consist of whole documents */
 export async function* readDocuments(path: string): AsyncGenerator<Buffer> {
   const source = createReadStream(path);
-  const content = createGunzip();
+  const content = createGunzip({ chunkSize: chunkBytes });
   // An error of the file ends the content, which is what is read here.
   source.on('error', (error) => content.destroy(error));
   source.pipe(content);

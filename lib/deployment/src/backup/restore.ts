@@ -18,6 +18,8 @@ export interface RestoreOptions extends RestoreSelection {
   readonly client: MongoClient;
   /** Folder of the backup. */
   readonly folder: string;
+  /** SHA-256 that the manifest must have: that which the backup printed. */
+  readonly digest?: string | undefined;
   /** Only verifies the files and plans. */
   readonly dryRun: boolean;
   readonly now: Date;
@@ -54,6 +56,10 @@ const faithful = {
 export async function restore(options: RestoreOptions): Promise<readonly RestoredDatabase[]> {
   const { client, folder, dryRun, signal } = options;
   const backup = await readManifest(folder);
+  if (options.digest !== undefined && options.digest.toLowerCase() !== backup.digest)
+    throw new DeploymentError(
+      `The manifest of ${folder} has the SHA-256 ${backup.digest}, must have ${options.digest}: it is that of another backup, or was changed`,
+    );
   const targets = await planTargets(client, backup, options);
   await verifyFiles(folder, targets, signal);
   if (!dryRun) await write(options, targets, backup.digest);

@@ -12,6 +12,7 @@ import {
 } from '@rhizome/mongo';
 import { leftovers, ownMongod, testDatabase, type TestDatabase, testMongo } from '@rhizome/testkit';
 import { checkKeys, openDeployment } from '../deployment.js';
+import { serviceUri } from '../users/service-uri.js';
 import type { CheckRow } from './check.types.js';
 
 const things = defineCollection({
@@ -150,17 +151,25 @@ describe('check of the servers', () => {
 
   it('accepts a user with databases of its own, and warns of one that has more', async () => {
     const mongod = await ownMongod();
-    await mongod.users({ alone: ['alone'], both: ['both', 'second'], wide: ['wide', 'alone'] });
+    await mongod.users({
+      ...{ alone: ['alone'], both: ['both', 'second'], wide: ['wide', 'alone'] },
+      ...{ root: ['rooted'], one: ['shared', 'exp_shared'] },
+    });
     const deployment = await openDeployment(mongod.uri);
     leftovers.defer('a connection', () => deployment.close());
     const { uri } = mongod;
     const client = await connectMongo({ uri, appName: 'test' });
-    for (const name of ['both', 'wide', 'nobody']) await client.db(name).createCollection('things');
+    const names = ['both', 'wide', 'nobody', 'rooted', 'shared'];
+    for (const name of names) await client.db(name).createCollection('things');
+    const admin = client.db('admin');
+    await admin.command({ grantRolesToUser: 'root', roles: [{ role: 'root', db: 'admin' }] });
     await client.close();
-    const rows = await deployment.check(['both', 'wide', 'nobody'], () => Date.now());
-    expect(rowsOf(rows, 'mongodb').slice(-3)).toEqual([
+    const rows = await deployment.check(names, () => Date.now());
+    expect(rowsOf(rows, 'mongodb').slice(-names.length)).toEqual([
       ['user of both', 'OK', 'both'],
       ['user of nobody', 'FAIL', 'no user may read and write it and change its collections'],
+      ['user of rooted', 'WARN', 'root also has the role root on admin'],
+      ['user of shared', 'WARN', 'one serves exp_shared and shared, which belong to different services'],
       ['user of wide', 'WARN', 'wide also has rights on databases of other users'],
     ]);
     const clock = await deployment.check(['both'], () => Date.now() - 60_000);
@@ -169,6 +178,35 @@ describe('check of the servers', () => {
       cure: expect.stringContaining('chrony'),
     });
   });
+});
+
+it('checks, backs up and restores with the roles that the documents name', async () => {
+  const mongod = await ownMongod();
+  const client = await connectMongo({ uri: mongod.uri, appName: 'test' });
+  leftovers.defer('a connection of the owner', () => client.close());
+  const db = client.db('core');
+  await ensureCollections(db, [things]);
+  await recordDeclarations(db, [things]);
+  const onAdmin = (...names: readonly string[]) => names.map((role) => ({ role, db: 'admin' }));
+  const as = async (user: string, roles: readonly object[]) => {
+    await client.db('admin').command({ createUser: user, pwd: 'x', roles });
+    const deployment = await openDeployment(serviceUri(mongod.uri, user, 'x'));
+    leftovers.defer(`the connection of ${user}`, () => deployment.close());
+    return deployment;
+  };
+  const checking = onAdmin('clusterMonitor', 'readAnyDatabase', 'userAdminAnyDatabase');
+  const checker = await as('checker', [...checking, { role: 'read', db: 'local' }]);
+  const rows = await checker.check(undefined, () => Date.now());
+  expect(rows.filter(({ found }) => found.startsWith('cannot be checked'))).toEqual([]);
+  expect(rowsOf(rows, 'mongodb')).toContainEqual(['access control', 'OK', 'on']);
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-roles-'));
+  leftovers.defer('the backup', () => rm(folder, { recursive: true }));
+  const saver = await as('saver', onAdmin('backup', 'clusterMonitor'));
+  const now = new Date();
+  const { digest } = await saver.backUp({ folder, now });
+  const restorer = await as('restorer', onAdmin('restore', 'readWriteAnyDatabase', 'dbAdminAnyDatabase'));
+  const options = { folder, prefix: 'copy_', replace: false, dryRun: false, now, digest };
+  expect(await restorer.restore(options)).toMatchObject([{ target: 'copy_core' }]);
 });
 
 it('checks the mode of each key, and names those that are missing', async () => {

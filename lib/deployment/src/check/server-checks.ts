@@ -1,5 +1,5 @@
 /** Checks of the MongoDB servers. */
-import type { Document, MongoClient } from 'mongodb';
+import { type Document, type MongoClient, MongoServerError } from 'mongodb';
 import { type Check, fail, type Finding, ok, warn } from './check.types.js';
 
 /** Oldest version of MongoDB that Rhizome works with. */
@@ -10,6 +10,8 @@ const clock = { warnMs: 1000, failMs: 30_000 };
 const lagMs = 10_000;
 /** Part of a file system that may be in use. */
 const disk = { warn: 0.8, fail: 0.92 };
+/** Error code of the server: the user may not do this. */
+const unauthorized = 13;
 /** Hours that the oplog should reach back: clients and experiments resume their streams from it. */
 const oplogHours = 24;
 
@@ -116,12 +118,26 @@ async function accessControl(client: MongoClient): Promise<Finding> {
   const status = (await client.db('admin').command({ connectionStatus: 1 })) as {
     authInfo?: { authenticatedUsers?: readonly unknown[] };
   };
-  if ((status.authInfo?.authenticatedUsers ?? []).length > 0) return ok(check, 'on');
-  return fail(
-    check,
-    'this connection has no user',
-    'start mongod with --auth or --keyFile, and make users with "rhizome admin init"',
-  );
+  const cure = 'start mongod with --auth or --keyFile, and make users with "rhizome admin init"';
+  if ((status.authInfo?.authenticatedUsers ?? []).length === 0)
+    return fail(check, 'this connection has no user', cure);
+  // A server without access control accepts logins, too.
+  return (await enforcesAccess(client))
+    ? ok(check, 'on')
+    : fail(check, 'off: the server has users, and asks nobody for one', cure);
+}
+
+async function enforcesAccess(client: MongoClient): Promise<boolean> {
+  try {
+    const options = await client.db('admin').command({ getCmdLineOpts: 1 });
+    const { security = {} } = options['parsed'] as { security?: Readonly<Record<string, unknown>> };
+    const isTransition = security['transitionToAuth'] === true;
+    const byMembers = security['keyFile'] ?? security['clusterAuthMode'];
+    return security['authorization'] === 'enabled' || (byMembers !== undefined && !isTransition);
+  } catch (error) {
+    if (error instanceof MongoServerError && error.code === unauthorized) return true;
+    throw error;
+  }
 }
 
 async function clockDifference(admin: Db, now: () => number): Promise<Finding> {
@@ -135,7 +151,9 @@ async function clockDifference(admin: Db, now: () => number): Promise<Finding> {
   return Math.abs(difference) > clock.warnMs ? warn('clock', text, cure) : ok('clock', text);
 }
 
-async function oplog(client: MongoClient): Promise<Finding> {
+async function oplog(client: MongoClient): Promise<Finding | readonly Finding[]> {
+  // Only the shards have one.
+  if ((await client.db('admin').command({ hello: 1 }))['msg'] === 'isdbgrid') return [];
   const log = client.db('local').collection('oplog.rs');
   const [first] = await log.find({}, { sort: { $natural: 1 }, limit: 1, projection: { wall: 1 } }).toArray();
   const [last] = await log.find({}, { sort: { $natural: -1 }, limit: 1, projection: { wall: 1 } }).toArray();
@@ -163,7 +181,7 @@ export async function diskSpace(db: Db): Promise<Finding> {
   if (used > disk.fail)
     return fail('disk', text, 'enlarge the file system at once: a full one stops MongoDB');
   return used > disk.warn
-    ? warn('disk', text, 'enlarge the file system, or archive old jobs')
+    ? warn('disk', text, 'enlarge the file system before it is full')
     : ok('disk', text);
 }
 

@@ -23,13 +23,14 @@ async function users(client: MongoClient, databases: readonly string[]): Promise
   return databases.map((database) => {
     const check = `user of ${database}`;
     const able = all.filter(({ roles }) => canServe(roles, database));
-    const least = able.filter((one) => ownsAlone(one, all));
+    const least = able.filter((one) => ownsAlone(one, all) && excessOf(one) === undefined);
     const names = (some: readonly User[]): string => some.map(({ user }) => user).join(', ');
     if (least.length > 0) return ok(check, names(least));
+    const [excessive] = able.flatMap((one) => excessOf(one) ?? []);
     if (able.length > 0)
       return warn(
         check,
-        `${names(able)} also has rights on databases of other users`,
+        excessive ?? `${names(able)} also has rights on databases of other users`,
         'make a user for each service with "rhizome admin init"',
       );
     return fail(
@@ -46,6 +47,21 @@ function ownsAlone({ user, roles }: User, all: readonly User[]): boolean {
   return databases.every(
     (database) => !all.some((other) => other.user !== user && canServe(other.roles, database)),
   );
+}
+
+/** Roles of a service; `read` adds nothing to them. */
+const ofServices = new Set(['readWrite', 'dbAdmin', 'dbOwner', 'read']);
+const ofServer = new Set(['admin', 'config', 'local']);
+
+/** Rights of a user that no service needs, in words; undefined if it has none. */
+function excessOf({ user, roles }: User): string | undefined {
+  const extra = roles.find(({ role, db }) => !ofServices.has(role) || ofServer.has(db));
+  if (extra) return `${user} also has the role ${extra.role} on ${extra.db}`;
+  const served = [...new Set(roles.map(({ db }) => db))].filter((db) => canServe(roles, db));
+  const experiment = served.find((db) => db.startsWith('exp_'));
+  const other = served.find((db) => db !== experiment);
+  if (experiment === undefined || other === undefined) return undefined;
+  return `${user} serves ${experiment} and ${other}, which belong to different services`;
 }
 
 function canServe(roles: readonly Role[], database: string): boolean {

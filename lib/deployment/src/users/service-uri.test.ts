@@ -18,6 +18,10 @@ describe('serviceUri', () => {
     expect(passwordIn(expected, 'gateway')).toBeUndefined();
   });
 
+  it('finds no password where a "%" begins no code', () => {
+    expect(passwordIn('mongodb://core:100%@localhost/', 'core')).toBeUndefined();
+  });
+
   it('refuses what is no connection string', () => {
     expect(() => serviceUri('http://host', 'core', 'x')).toThrow(/cannot be read/);
   });

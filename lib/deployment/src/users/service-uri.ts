@@ -30,6 +30,11 @@ export function serviceUri(operatorUri: string, user: string, password: string):
 /** Password in a connection string of a user; undefined if it is that of another user, or has none. */
 export function passwordIn(uri: string, user: string): string | undefined {
   const [, name, password] = /^mongodb(?:\+srv)?:\/\/([^:@/]+):([^@/]+)@/.exec(uri) ?? [];
-  if (name === undefined || password === undefined || decodeURIComponent(name) !== user) return undefined;
-  return decodeURIComponent(password);
+  if (name === undefined || password === undefined) return undefined;
+  try {
+    return decodeURIComponent(name) === user ? decodeURIComponent(password) : undefined;
+  } catch {
+    // A "%" that begins no code: MongoDB would not read it either.
+    return undefined;
+  }
 }

@@ -11,6 +11,7 @@ import { type DatabaseFlags, outputOf, withDeployment, withStoreFlags } from './
 interface RestoreFlags extends DatabaseFlags {
   readonly as: string;
   readonly replace?: boolean;
+  readonly digest?: string;
   readonly dryRun?: boolean;
 }
 
@@ -35,6 +36,7 @@ export function addBackup(group: Command, world: World, finish: Finish): void {
       .description('restore databases from a backup; verifies it first')
       .option('--as <prefix>', 'put this before the names of the databases', '')
       .option('--replace', 'remove what the databases contain')
+      .option('--digest <sha256>', 'refuse a backup whose manifest has another digest than this one')
       .option('--dry-run', 'verify the backup and show what would be restored'),
   );
   restoring.action((folder: string, flags: RestoreFlags) =>
@@ -83,6 +85,7 @@ function restore(folder: string, flags: RestoreFlags, output: Output, world: Wor
       folder,
       prefix: flags.as,
       replace: flags.replace === true,
+      digest: flags.digest,
       dryRun,
       databases: flags.database,
       now: new Date(world.now()),

@@ -72,7 +72,8 @@ async function readiness({ url, signal }: Probe): Promise<Finding> {
 
 async function metrics({ url, signal, isLocal }: Probe): Promise<Finding> {
   const { ok, warn } = await import('@rhizome/deployment');
-  const { ok: isOpen } = await request(new URL('/metrics', url), signal);
+  const { ok: isOpen, body } = await request(new URL('/metrics', url), signal);
+  await body?.cancel();
   if (!isOpen) return ok('metrics', 'need a token');
   return isLocal
     ? ok('metrics', 'open, within this host')

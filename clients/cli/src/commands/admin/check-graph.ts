@@ -6,7 +6,7 @@ import {
   CliSubgraphsDocument,
   CliTokenIssuersDocument,
 } from '../../operations.generated.js';
-import { reasonOf, request } from './request.js';
+import { reasonOf, statusOf } from './request.js';
 
 /** Most storages that are checked. */
 const mostStorages = 100;
@@ -47,8 +47,8 @@ async function issuers(client: ApiClient, signal: AbortSignal): Promise<readonly
       const address = jwksUri ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
       const cure = 'check the address with "rhizome auth explain", and the network to it';
       try {
-        const { ok: isAnswered, status } = await request(new URL(address), signal);
-        return isAnswered
+        const status = await statusOf(new URL(address), 'GET', signal);
+        return status < 300
           ? ok(check, 'reachable from this host')
           : fail(check, `${address} answers ${status}`, cure);
       } catch (error) {
@@ -69,7 +69,7 @@ async function storages(client: ApiClient, signal: AbortSignal): Promise<readonl
       const cure = 'check the address of the storage, and the network to it';
       try {
         // Any answer will do: without its credential, a storage refuses.
-        const { status } = await request(new URL(web), signal);
+        const status = await statusOf(new URL(web), 'HEAD', signal);
         return status >= 500
           ? fail(check, `${web} answers ${status}`, cure)
           : ok(check, 'reachable from this host');

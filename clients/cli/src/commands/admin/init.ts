@@ -20,6 +20,9 @@ const always: Readonly<Record<string, readonly string[]>> = {
   core: ['core'],
   gateway: ['gateway', 'identity'],
 };
+const databaseName = /^[A-Za-z0-9_-]{1,63}$/;
+/** Databases of MongoDB itself: rights on them are rights on all. */
+const ofServer = new Set(['admin', 'config', 'local']);
 const experimentName = /^[a-z][a-z0-9]{0,31}$/;
 
 /** Adds the command. */
@@ -86,9 +89,20 @@ function servicesOf({ experiment, service }: InitFlags): Readonly<Record<string,
       exitCodes.usage,
       `--experiment ${wrong}: must be a small letter, then small letters and digits, at most 32`,
     );
+  const taken = experiment.find((name) => Object.hasOwn(always, name));
+  if (taken !== undefined)
+    throw new CliError(exitCodes.usage, `--experiment ${taken}: is the name of a service of Rhizome`);
   const own = service.map(({ key, value }) => [key, value.split(',').filter((name) => name !== '')] as const);
   const empty = own.find(([, databases]) => databases.length === 0);
   if (empty) throw new CliError(exitCodes.usage, `--service ${empty[0]}: must name at least one database`);
+  for (const [user, databases] of own) {
+    const bad = databases.find((name) => !databaseName.test(name) || ofServer.has(name));
+    if (bad !== undefined)
+      throw new CliError(
+        exitCodes.usage,
+        `--service ${user}=${bad}: must be letters, digits, "_" and "-", at most 63, and no database of MongoDB itself`,
+      );
+  }
   return {
     ...always,
     ...Object.fromEntries(experiment.map((name) => [name, [`exp_${name}`]])),

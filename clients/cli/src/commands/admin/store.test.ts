@@ -19,6 +19,18 @@ async function rhizome(...argv: string[]) {
   return { exitCode, stderr: String(stderr.read() ?? '') };
 }
 
+describe('rhizome admin init', () => {
+  it.each([
+    [['--experiment', 'core'], '--experiment core: is the name of a service of Rhizome'],
+    [['--service', 'mine=admin'], '--service mine=admin: must be letters'],
+    [['--service', 'mine=a.b'], '--service mine=a.b: must be letters'],
+  ])('refuses %j, before it connects', async (flags, reason) => {
+    writeFileSync(join(cwd, 'uri'), 'mongodb://localhost:1');
+    const made = await rhizome('admin', 'init', 'users', ...flags, '--mongo-uri-file', 'uri');
+    expect(made).toMatchObject({ exitCode: exitCodes.usage, stderr: expect.stringContaining(reason) });
+  });
+});
+
 describe('the connection string of MongoDB', () => {
   it.each([['check'], ['backup'], ['restore'], ['init'], ['migrations']])(
     'is required by admin %s',
