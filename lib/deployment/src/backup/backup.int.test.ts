@@ -9,7 +9,7 @@ import {
   restoreMarks,
   runMigrations,
 } from '@rhizome/mongo';
-import { leftovers, testDatabase, testMongo } from '@rhizome/testkit';
+import { leftovers, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import {
   BSON,
   Binary,
@@ -185,8 +185,13 @@ describe('backUp', () => {
         await second.collection<{ _id: string }>('things').insertOne(pair);
       }
     })();
+    const [deadlineMs, isBegun] = [20_000, () => Promise.resolve(written > 20)];
+    await waitFor('writes before the backup', isBegun, { deadlineMs });
     const begun = written;
-    const { into, manifest } = await save().finally(() => stop.abort());
+    const { into, manifest } = await save();
+    const ended = written;
+    await waitFor('writes after the backup', () => Promise.resolve(written > ended), { deadlineMs });
+    stop.abort();
     await load;
     await restoreAs('p_', into);
     const ids = async (db: Db): Promise<readonly unknown[]> =>
@@ -197,7 +202,8 @@ describe('backUp', () => {
     const [left, right] = [await ids(first), await ids(second)];
     expect(left.slice(0, right.length)).toEqual(right);
     expect(left.length - right.length).toBeLessThanOrEqual(1);
-    expect(left.length).toBeGreaterThanOrEqual(begun);
+    expect(right.length).toBeGreaterThanOrEqual(begun);
+    expect(right.length).toBeLessThan(written);
     expect(manifest.clusterTime.t).toBeGreaterThan(0);
   });
 });
