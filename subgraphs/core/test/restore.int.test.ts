@@ -8,6 +8,7 @@ import { openDeployment } from '@rhizome/deployment';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { Timestamp } from 'mongodb';
+import { encodeCursor } from '../src/events/feed/cursor.js';
 import { acquireOne, register, startOne } from './support/access.fixture.js';
 import {
   type Answer,
@@ -47,6 +48,9 @@ async function contentOf(db: TestDatabase, names: readonly string[], at?: Timest
   return content;
 }
 
+/** Time of the position in the stream up to which failures were counted. */
+const countedUntil = new Date('2024-03-13T15:13:39Z');
+
 describe('a core on a restored backup', () => {
   let db: TestDatabase;
   let original: TestCore;
@@ -70,6 +74,11 @@ describe('a core on a restored backup', () => {
     const given = await acquireOne(original, 'north', workerId);
     held = { ...given, workerId };
     await startOne(original, 'north', workerId, given);
+    await waitFor(
+      'the begin of the counts of failures',
+      async () => (await db.collection('failureHistory').countDocuments()) === 1,
+      { deadlineMs: 20_000 },
+    );
     const made = { createdAt: systemClock.now(), updatedAt: systemClock.now(), createdBy: 'usr_one' };
     await db.collection<{ _id: string }>('storages').insertOne({
       ...{
@@ -120,6 +129,14 @@ describe('a core on a restored backup', () => {
     ];
     expect(names).toEqual(expect.arrayContaining(['jobs', 'submissions', 'brokerLease', 'workers']));
     for (const one of names) expect([one, now.get(one)]).toEqual([one, then.get(one)]);
+    const cursor = encodeCursor('8265F1C2A30000000B2B042C0100296E5A1004');
+    await copy
+      .collection<{ _id: string }>('consumers')
+      .replaceOne(
+        { _id: 'failures' },
+        { schemaVersion: 1, revision: 1, cursor, updatedAt: systemClock.now() },
+        { upsert: true },
+      );
     restored = await startCore({ db: copy });
   });
 
@@ -133,6 +150,11 @@ describe('a core on a restored backup', () => {
     expect(stored).toMatchObject([{ _id: 'archive', removedAt: expect.any(Date), revision: 2 }]);
     const { storages } = await restored.ask('{ storages { nodes { name } } }');
     expect(storages).toEqual({ nodes: [] });
+  });
+
+  it('says since when failures were not counted', async () => {
+    const history = await copy.collection('failureHistory').findOne();
+    expect(history).toMatchObject({ gaps: [{ from: countedUntil, to: expect.any(Date) }] });
   });
 
   it('counts its jobs again', async () => {

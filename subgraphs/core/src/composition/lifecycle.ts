@@ -46,7 +46,10 @@ export class Lifecycle {
       files,
       datasets,
     } = this.#components;
-    await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true, afterRestore });
+    await runMigrations(db, coreMigrations, {
+      ...{ log, clock, isCreatedLatest: true },
+      afterRestore: (restored, mark) => afterRestore(restored, mark, clock.now()),
+    });
     await ensureCollections(db, coreCollections, { log });
     await recordDeclarations(db, coreCollections, coreMigrations);
     await events.start();

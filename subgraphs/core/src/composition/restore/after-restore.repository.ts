@@ -1,7 +1,10 @@
 /** Adapts core's database to a restore from a backup, before core starts on it. */
-import { collection, type RestoreMark } from '@rhizome/mongo';
+import { collection, type RestoreMark, secondsOf } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { countSnapshotsCollection } from '../../events/counts/count-snapshot.document.js';
+import { FailureCountsRepository } from '../../events/failures/failure-counts.repository.js';
+import { failureConsumer } from '../../events/failures/failure-work.js';
+import { decodeCursor } from '../../events/feed/cursor.js';
 import { consumersCollection } from '../../jobs/transitions/consumer.document.js';
 import { fenceStep } from '../../scheduler/leader/broker-lease.repository.js';
 import { storagesCollection } from '../../storages/storage.document.js';
@@ -22,7 +25,11 @@ const majority = { writeConcern: { w: 'majority' } } as const;
  * the events between the backup and the restore are not those of the restored jobs. In a copy, which was
  * restored under another name, all storages are removed. May be repeated.
  */
-export async function afterRestore(db: Db, { isCopy }: Pick<RestoreMark, 'isCopy'>): Promise<void> {
+export async function afterRestore(
+  db: Db,
+  { isCopy }: Pick<RestoreMark, 'isCopy'>,
+  now: Date,
+): Promise<void> {
   if (isCopy === true) await removeStorages(db);
   const lowest = { $multiply: [{ $ceil: { $divide: [{ $toLong: '$$NOW' }, 1000] } }, fencesPerSecond] };
   const next = { $add: ['$nextFence', fenceStep] };
@@ -41,8 +48,17 @@ export async function afterRestore(db: Db, { isCopy }: Pick<RestoreMark, 'isCopy
     ],
     majority,
   );
+  await recordUncounted(db, now);
   await collection(db, consumersCollection).deleteMany({}, majority);
   await collection(db, countSnapshotsCollection).deleteMany({}, majority);
+}
+
+/** Records that failures between the backup and now are not counted. */
+async function recordUncounted(db: Db, now: Date): Promise<void> {
+  const position = await collection(db, consumersCollection).findOne({ _id: failureConsumer });
+  if (position === null) return;
+  const from = new Date(secondsOf(decodeCursor(position.cursor)) * 1000);
+  await new FailureCountsRepository(db).addGap({ from, to: now });
 }
 
 /**
