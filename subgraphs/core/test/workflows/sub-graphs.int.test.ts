@@ -171,7 +171,7 @@ describe('a sub-graph', () => {
     });
     expect(await run(id, (name) => name === 'fit/y')).toBe('FAILED');
     expect((await mark('fit')).userErrors).toEqual([]);
-    expect(await run(id)).toBe('FAILED');
+    expect(await run(id)).toBe('SUCCEEDED');
     expect(await states(id)).toEqual({
       ...{ fit: 'SUCCEEDED', b: 'SUCCEEDED', 'fit/x': 'SUCCEEDED', 'fit/y': 'FAILED' },
     });
@@ -280,6 +280,71 @@ describe('a loop', () => {
 });
 
 describe('retryWorkflow', () => {
+  const one: TemplateSpec = { name: 'one', nodes: [node('x')] };
+  const again = async (workflowId: string, ...nodes: readonly string[]) =>
+    (
+      await commandProcess(db).retries.retry(
+        submitter,
+        nodes.length > 0 ? { workflowId, nodes } : { workflowId },
+      )
+    ).userErrors;
+
+  it('runs the iterations of an earlier run again that follow the one which goes on', async () => {
+    const nodes = [unit('fit', 'one', {}, { maxIterations: 3 })];
+    const id = await submit('left over', { nodes, templates: [one] });
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect(await again(id, 'fit')).toEqual([]);
+    expect(await run(id, (name) => name === 'fit/1/x')).toBe('FAILED');
+    expect(await again(id)).toEqual([]);
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect((await jobNames(id)).filter((name) => name !== 'fit/1/x')).toEqual([
+      ...['fit/2/x', 'fit/2/x', 'fit/3/x', 'fit/3/x'],
+    ]);
+  });
+
+  it('does not end a loop by iterations that were skipped in an earlier run', async () => {
+    const nodes = [unit('fit', 'one', {}, { maxIterations: 3, until: 'result.state == "SUCCEEDED"' })];
+    const id = await submit('skipped before', { nodes, templates: [one] });
+    expect(await run(id, () => true)).toBe('FAILED');
+    expect(await again(id, 'fit')).toEqual([]);
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect(await again(id, 'fit/1/x')).toEqual([]);
+    expect(await run(id, () => true)).toBe('FAILED');
+    expect(await states(id)).toEqual({
+      ...{ fit: 'FAILED', 'fit/1/x': 'FAILED', 'fit/2/x': 'FAILED', 'fit/3/x': 'FAILED' },
+    });
+  });
+
+  it('opens edges between labels that lead from a sub-graph which goes on', async () => {
+    const id = await submit('label behind', {
+      nodes: [unit('fit', 'one', { label: 'L' }), { ...node('b'), label: 'M' }],
+      ...{ templates: [one], groupEdges: [{ from: 'L', to: 'M' }] },
+    });
+    expect(await run(id, (name) => name === 'fit/x')).toBe('FAILED');
+    expect(await again(id)).toEqual([]);
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect(await states(id)).toEqual({ fit: 'SUCCEEDED', 'fit/x': 'SUCCEEDED', b: 'SUCCEEDED' });
+  });
+
+  it('leaves a sub-graph that was ended by hand', async () => {
+    const id = await submit('ended by hand', { nodes: [unit('fit', 'one'), node('b')], templates: [one] });
+    expect(await run(id, () => true)).toBe('FAILED');
+    const mark = { workflowId: id, nodes: ['fit'], state: 'SUCCEEDED', reason: 'checked' } as const;
+    expect((await commandProcess(db).retries.mark(submitter, mark)).userErrors).toEqual([]);
+    expect(await again(id)).toEqual([]);
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect(await jobNames(id)).toEqual(['b', 'b', 'fit/x']);
+  });
+
+  it('refuses a node of a sub-graph in an iteration that another has followed', async () => {
+    const id = await submit('past', {
+      nodes: [unit('U', 'outer', {}, { maxIterations: 2 })],
+      templates: [{ name: 'outer', nodes: [unit('V', 'one')] }, one],
+    });
+    expect(await run(id)).toBe('SUCCEEDED');
+    expect(await again(id, 'U/1/V/x')).toMatchObject([{ code: 'NODE_STATE_CONFLICT' }]);
+  });
+
   it('refuses nodes that add outputs to a dataset which is closed', async () => {
     const id = await submit('dataset', { nodes: [node('x')] });
     expect(await run(id, () => true)).toBe('FAILED');

@@ -222,7 +222,8 @@ export class WorkflowRetries {
 }
 
 /**
- * Nodes that have failed or were cancelled, apart from those of iterations after which others have begun.
+ * Nodes that have failed or were cancelled, apart from those of iterations after which others have begun,
+ * and of sub-graphs that were ended by hand.
  * Nodes whose sub-graphs have begun go on with these.
  */
 function undoneNodes({ nodes, additions }: WorkflowGraph): {
@@ -234,7 +235,7 @@ function undoneNodes({ nodes, additions }: WorkflowGraph): {
     scopesOf(additions).flatMap(([, { by, scope }]) => (scope.iteration > 0 ? [by] : [])),
   );
   const undone = nodes.flatMap(({ state }, at) =>
-    (state === 'FAILED' || state === 'CANCELLED') && !places.isPast(at) ? [at] : [],
+    (state === 'FAILED' || state === 'CANCELLED') && !places.isSettled(at) ? [at] : [],
   );
   return {
     seeds: undone.filter((node) => !begun.has(node)),
@@ -252,8 +253,13 @@ function leftIteration(
   for (const { index, name } of nodes) {
     const place = places.of(index);
     const latest = place && additions[place.addition]?.scope?.iteration;
-    if (!place || latest === undefined || place.call === latest - 1) continue;
-    const text = `nodes: ${JSON.stringify(name)} is part of iteration ${place.call + 1}, and the loop is in iteration ${latest}; must be a node of that, or the loop itself`;
+    if (!place || latest === undefined) continue;
+    const isLatest = place.call === latest - 1;
+    if (isLatest && !places.isPast(index)) continue;
+    const own = isLatest
+      ? 'an iteration of an outer loop after which another has begun; must be a node of the latest'
+      : `iteration ${place.call + 1}, and the loop is in iteration ${latest}; must be a node of that`;
+    const text = `nodes: ${JSON.stringify(name)} is part of ${own}, or the loop itself`;
     errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
     return true;
   }

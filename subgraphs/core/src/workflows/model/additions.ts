@@ -28,6 +28,8 @@ export interface StoredScope {
   readonly iteration: number;
   /** Cancellation of the node while it was open. */
   readonly cancelled?: { readonly by: string; readonly reason?: string };
+  /** Set if the node was ended by hand: failures of its nodes count no more. */
+  readonly isMarked?: true;
 }
 
 /** Nodes that an attempt of a node adds, or the iterations of its sub-graph; one entry for each node. */

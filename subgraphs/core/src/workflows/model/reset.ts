@@ -101,8 +101,8 @@ export function resetSets(
     reached.add(child);
     queue.push(child);
   };
-  const visitWithin = (unit: number): void => {
-    for (const { first: start = 0, nodes: count } of units.get(unit)?.calls ?? [])
+  const visitWithin = (unit: number, from = 0): void => {
+    for (const { first: start = 0, nodes: count } of units.get(unit)?.calls.slice(from) ?? [])
       for (let at = start; at < start + count; at += 1)
         if (!reached.has(at)) {
           reached.add(at);
@@ -119,6 +119,8 @@ export function resetSets(
   };
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     if (reached.has(next) && !kept.has(next)) visitWithin(next);
+    // Later iterations are of an earlier run of the node, and follow again.
+    else if (reopened.has(next)) visitWithin(next, units.get(next)?.scope.iteration);
     reopen(next);
     for (const target of edgesFrom(edges, next)) visit(childOf(target));
     const node = nodes[next];
@@ -174,7 +176,7 @@ export function recount(
   const stateAt = (node: number): StoredNodeState =>
     marked.get(node) ??
     (reopened.has(node) ? 'SUBMITTED' : reset.has(node) ? 'WAITING' : (nodes[node]?.state ?? 'WAITING'));
-  const additions = scopesAfter(graph, stateAt, { reset, reopened });
+  const additions = scopesAfter(graph, stateAt, { reset, reopened, marked });
   const met = new Map<number, number>();
   const lost = new Map<number, number>();
   const causes = new Map<number, number>();
@@ -192,7 +194,8 @@ export function recount(
     }
   }
   const groups = groupsAfter(graph, stateAt);
-  const changed = [...membersOf(nodes, [...reset, ...marked.keys()])].map(([place]) => place);
+  const moved = [...reset, ...reopened, ...marked.keys()];
+  const changed = [...membersOf(nodes, moved)].map(([place]) => place);
   // All nodes behind an edge whose sources change begin again, or need its outcome no more. Of other edges,
   // only an outcome that their dependents have counted counts: the rest follows in a step of its own.
   const groupEdges = graph.groupEdges.map((edge): StoredGroupEdge => {
@@ -225,7 +228,15 @@ export function recount(
 function scopesAfter(
   { additions }: WorkflowGraph,
   stateAt: (node: number) => StoredNodeState,
-  { reset, reopened }: { readonly reset: ReadonlySet<number>; readonly reopened: ReadonlySet<number> },
+  {
+    reset,
+    reopened,
+    marked,
+  }: {
+    readonly reset: ReadonlySet<number>;
+    readonly reopened: ReadonlySet<number>;
+    readonly marked: ReadonlyMap<number, unknown>;
+  },
 ): readonly StoredAddition[] | undefined {
   return additions?.map((addition) => {
     const { scope, by } = addition;
@@ -239,7 +250,8 @@ function scopesAfter(
     if (reset.has(by)) return { ...addition, calls, scope: { state: 'WAITING', iteration: 0 } };
     if (reopened.has(by)) return { ...addition, calls, scope: { state: 'OPEN', iteration: scope.iteration } };
     const state = hasEnded(stateAt(by)) ? 'ENDED' : scope.state;
-    return { ...addition, calls, scope: { ...scope, state } };
+    const own = { ...scope, state, ...(marked.has(by) ? { isMarked: true as const } : {}) };
+    return { ...addition, calls, scope: own };
   });
 }
 

@@ -120,12 +120,21 @@ export class ScopePlaces {
     return place.call < addition.scope.iteration - 1 || this.isPast(addition.by);
   }
 
-  /** Number of nodes that have failed or were cancelled in iterations after which others have begun. */
+  /** True for a node of a past iteration, or of a sub-graph that was ended by hand. */
+  isSettled(node: number): boolean {
+    const place = this.of(node);
+    const addition = place && this.#additions[place.addition];
+    if (!place || !addition?.scope) return false;
+    const { isMarked, iteration } = addition.scope;
+    return isMarked === true || place.call < iteration - 1 || this.isSettled(addition.by);
+  }
+
+  /** Number of nodes that have failed or were cancelled, and are settled. */
   pastFailures(): number {
     let sum = 0;
     for (const { addition, call, first } of this.#ranges) {
       const counts = this.#additions[addition]?.calls[call]?.counts;
-      if (counts && this.isPast(first)) sum += counts.FAILED + counts.CANCELLED;
+      if (counts && this.isSettled(first)) sum += counts.FAILED + counts.CANCELLED;
     }
     return sum;
   }
