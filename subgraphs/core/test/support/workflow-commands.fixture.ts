@@ -4,7 +4,8 @@ import { silentLogger } from '@rhizome/log';
 import type { TestDatabase } from '@rhizome/testkit';
 import { jobStores } from '../../src/composition/job-stores.repository.js';
 import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
-import type { DatasetFacts, ExperimentDirectory } from '../../src/jobs/ports.js';
+import type { LiveUsage } from '../../src/jobs/model/job.types.js';
+import type { DatasetFacts, ExperimentDirectory, QueueBounds } from '../../src/jobs/ports.js';
 import { WorkflowClones } from '../../src/workflows/clone/workflow-clone.service.js';
 import { WorkflowCommands } from '../../src/workflows/control/workflow-commands.service.js';
 import { WorkflowRetries } from '../../src/workflows/control/workflow-retries.service.js';
@@ -26,12 +27,16 @@ export interface CommandFacts {
   readonly datasets?: readonly DatasetFacts[];
   /** Names of secrets that callers may use. */
   readonly secrets?: readonly string[];
+  /** Limits of all queues. */
+  readonly bounds?: QueueBounds;
+  /** Gets what is charged. */
+  readonly charged?: LiveUsage[];
 }
 
 /** A process that receives commands, and knows these facts. It only notes which jobs it would cancel. */
 export function commandProcess(
   db: TestDatabase,
-  { datasets = [], secrets = [] }: CommandFacts = {},
+  { datasets = [], secrets = [], bounds, charged = [] }: CommandFacts = {},
 ): CommandProcess {
   const stores = workflowStores(db);
   const { workflows, nodes, nodeJobs } = stores;
@@ -49,7 +54,10 @@ export function commandProcess(
     names: async () => ['alpha'],
     find: async (name) => ({ name, shares: ['alpha/default'], datasets: async () => datasets }),
   };
-  const quota = { charge: async () => undefined };
+  const quota = {
+    charge: async (_experiment: string, _owner: string, usage: LiveUsage) => void charged.push(usage),
+  };
+  const queues = { ...noQueues, boundsOf: async () => bounds ?? null };
   const { classes, submissions } = jobStores(db);
   const own = { workflows, nodes, journal, access: { allows: () => false }, clock };
   return {
@@ -59,7 +67,7 @@ export function commandProcess(
       quota,
     }),
     clones: new WorkflowClones({
-      ...{ ...stores, ...own, classes, submissions, queues: noQueues, experiments, quota },
+      ...{ ...stores, ...own, classes, submissions, queues, experiments, quota },
       ...{ consents: { allows: async () => true, secretNames: async () => [] }, ids: createIds() },
       ...{ whyNoWorker: async () => undefined, log: silentLogger() },
       secrets: {

@@ -11,9 +11,10 @@ import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import { templateNodesCollection } from '../../src/workflows/model/added-node.document.js';
 import { type NodeDocument, nodesCollection } from '../../src/workflows/model/node.document.js';
 import type { EndedNodeState } from '../../src/workflows/model/workflow.types.js';
-import type { NodeSpec, TemplateSpec, WorkflowSpec } from '../../src/workflows/submit/workflow-spec.types.js';
+import type { TemplateSpec, WorkflowSpec } from '../../src/workflows/submit/workflow-spec.types.js';
 import { NodeFiles } from '../../src/workflows/views/node-files.js';
 import { atEachWrite, isKilled } from '../support/killed.fixture.js';
+import { head, node, unit } from '../support/sub-graphs.fixture.js';
 import { commandProcess } from '../support/workflow-commands.fixture.js';
 import { stepProcess } from '../support/workflow-steps.fixture.js';
 import { submitProcess, submitter } from '../support/workflow-submits.fixture.js';
@@ -26,18 +27,6 @@ beforeAll(async () => {
   await ensureCollections(db, coreCollections);
   jobs = new JobsRepository(collection(db, jobsCollection));
 });
-
-const node = (name: string, ...parents: readonly string[]): NodeSpec => ({
-  ...{ name, payload: { command: 'true' } },
-  dependsOn: parents.map((parent) => ({ node: parent })),
-});
-
-const unit = (name: string, template: string, rest: Partial<NodeSpec> = {}, loop: object = {}): NodeSpec => ({
-  ...{ name, subgraph: { template, ...loop } },
-  ...rest,
-});
-
-const head = (name: string) => ({ experiment: 'alpha', name, idempotencyKey: name });
 
 async function submit(
   name: string,

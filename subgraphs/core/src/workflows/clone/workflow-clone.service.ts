@@ -113,9 +113,10 @@ export class WorkflowClones {
     const kinds = await this.#check(size, labels, reserved !== null, errors);
     if (!reserved) await this.#checkSecrets(principal, size, errors);
     if (!errors.isEmpty) return refused(errors);
-    const { nodes: jobs, bytes = 0, experiment, owner } = size;
+    const { nodes, bytes = 0, nesting, experiment, owner } = size;
     const linked = otherIdentities(principal, owner);
-    if (!reserved) await this.#options.quota.charge(experiment, owner, { jobs, bytes }, linked);
+    const most = { jobs: nodes + (nesting?.nodes ?? 0), bytes: bytes + (nesting?.bytes ?? 0) };
+    if (!reserved) await this.#options.quota.charge(experiment, owner, most, linked);
     reserved ??= await submissions.reserve({
       ...{ _id: key, schemaVersion: submissionSchemaVersion, revision: 1, createdAt: clock.now(), digest },
       ...{ batchId: ids.next('workflow'), count: 0, refused: [] },
@@ -157,7 +158,7 @@ export class WorkflowClones {
     isRepeated: boolean,
     errors: CloneErrors,
   ): Promise<{ readonly first: readonly NodeKind[]; readonly count: number }> {
-    const { experiments, consents, nodeJobs } = this.#options;
+    const { experiments, consents, nodeJobs, templates } = this.#options;
     const first: NodeKind[] = [];
     let found = 0;
     if (isRepeated) return { first, count: found };
@@ -168,7 +169,8 @@ export class WorkflowClones {
     if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
     const queues = boundsOnce(this.#options.queues);
     await this.#checkQueues(labels, name, errors);
-    for await (const { label, node, ...job } of nodeJobs.kindsByLabel(_id, count)) {
+    const kinds = [nodeJobs.kindsByLabel(_id, count), templates.kindsByLabel(_id)];
+    for await (const { label, node, ...job } of chained(kinds)) {
       if (errors.all.length >= maxErrors) break;
       const { requirements } = labels.of(label, job);
       found += 1;
@@ -260,6 +262,10 @@ export class WorkflowClones {
     );
     return changed?.workflow ?? null;
   }
+}
+
+async function* chained<One>(all: readonly AsyncIterable<One>[]): AsyncGenerator<One> {
+  for (const some of all) yield* some;
 }
 
 /** Owners submit clones themselves, also of what a service has submitted for them. */

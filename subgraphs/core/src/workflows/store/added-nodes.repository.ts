@@ -10,7 +10,7 @@ import {
 } from '../model/added-node.document.js';
 import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
 import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
-import { type NodeSecret, secretsOf } from './node-jobs.repository.js';
+import { kindsOf, type LabelledKind, type NodeSecret, secretsOf } from './node-jobs.repository.js';
 
 /** The call under which a template is stored. */
 export function templateCall(workflowId: string, template: number): AddedCall {
@@ -112,6 +112,15 @@ export class AddedNodesRepository {
         ...secretsOf('$node.job.payload.secrets', '$node.name'),
       ])
       .toArray();
+  }
+
+  /** Requirement classes of the nodes of the templates of a workflow by label, each with one of the nodes. */
+  async *kindsByLabel(workflowId: string): AsyncGenerator<LabelledKind> {
+    const own = { $gte: `${workflowId}/`, $lt: `${workflowId}0` };
+    yield* this.#added.aggregate<LabelledKind>([
+      { $match: { _id: own, 'node.job': { $exists: true } } },
+      ...kindsOf('node.'),
+    ]);
   }
 
   /** Deletes the templates of a workflow that was removed. */

@@ -68,6 +68,18 @@ export class NodeCountsRepository {
       .toArray();
   }
 
+  /** Characters of the longest name of the first nodes of a workflow. */
+  async longestName(workflowId: string, count: number): Promise<number> {
+    const longest = { $max: { $strLenCP: '$name' } };
+    const [found] = await this.#nodes
+      .aggregate<{ longest: number }>([
+        { $match: { _id: nodeRange(workflowId, 0, count) } },
+        { $group: { _id: null, longest } },
+      ])
+      .toArray();
+    return found?.longest ?? 0;
+  }
+
   /** Label and depth of all nodes of a workflow, in order. */
   async *places(
     workflowId: string,

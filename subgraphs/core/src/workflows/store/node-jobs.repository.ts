@@ -1,6 +1,6 @@
 /** Access to what the nodes of workflows store about their jobs. */
 import { collection } from '@rhizome/mongo';
-import type { Collection, Db, Document } from 'mongodb';
+import type { Collection, Db, Document, Filter } from 'mongodb';
 import type { StoredJobSecret, StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
 import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
 
@@ -13,6 +13,26 @@ export interface NodeRequirements {
 /** Secret that a node names. */
 export interface NodeSecret extends Pick<StoredJobSecret, 'name' | 'scope'> {
   readonly node: string;
+}
+
+/** Requirement class of a label, with one of its nodes. */
+export interface LabelledKind extends NodeRequirements {
+  readonly label: string;
+  readonly classId: string;
+}
+
+/** Stages that list requirement classes by label, each with one of the nodes. @param node path of the node */
+export function kindsOf(node: '' | 'node.'): Document[] {
+  const [name, requirements] = [{ $first: `$${node}name` }, { $first: `$${node}job.requirements` }];
+  return [
+    {
+      $group: {
+        _id: { label: `$${node}label`, classId: `$${node}job.classId` },
+        ...{ name, requirements },
+      },
+    },
+    { $replaceWith: { $mergeObjects: ['$_id', { node: { name: '$name' }, requirements: '$requirements' }] } },
+  ];
 }
 
 /** Stages that list secrets once, with the name of a node for each. */
@@ -75,21 +95,27 @@ export class NodeJobsRepository {
     );
   }
 
-  /** Requirement classes of the first nodes with each label, each with one of the nodes. */
-  async *kindsByLabel(
+  /** The first node that cannot be part of a template: it adds nodes, or reads from a label. */
+  outsideTemplates(
     workflowId: string,
     count: number,
-  ): AsyncGenerator<NodeRequirements & { readonly label: string; readonly classId: string }> {
-    const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
-    const found = this.#nodes.aggregate<{
-      readonly _id: { readonly label: string; readonly classId: string };
-      readonly name: string;
-      readonly requirements: StoredRequirements;
-    }>([
+  ): Promise<Pick<NodeDocument, 'name' | 'maxAdded'> | null> {
+    const readsLabel = { 'job.payload.nodeInputs.files.label': { $exists: true } };
+    return this.#nodes.findOne<Pick<NodeDocument, 'name' | 'maxAdded'>>(
+      {
+        _id: nodeRange(workflowId, 0, count),
+        $or: [{ maxAdded: { $exists: true } }, readsLabel],
+      } as Filter<NodeDocument>,
+      { projection: { _id: 0, name: 1, maxAdded: 1 }, sort: { _id: 1 }, hint: '_id_' },
+    );
+  }
+
+  /** Requirement classes of the first nodes with each label, each with one of the nodes. */
+  async *kindsByLabel(workflowId: string, count: number): AsyncGenerator<LabelledKind> {
+    yield* this.#nodes.aggregate<LabelledKind>([
       { $match: { _id: nodeRange(workflowId, 0, count), job: { $exists: true } } },
-      { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
+      ...kindsOf(''),
     ]);
-    for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
   }
 
   /** Requirement classes of nodes, each with one of them; at most `limit`. */

@@ -1,6 +1,6 @@
 /** Access to the collection of workflows. */
 import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
-import type { Collection, Db, Filter, UpdateFilter } from 'mongodb';
+import type { Collection, Db, Document, Filter, UpdateFilter } from 'mongodb';
 import { type Visibility, visibleIn } from '../../shared/visibility.js';
 import type { LiveUsage } from '../../jobs/model/job.types.js';
 import {
@@ -175,7 +175,10 @@ export class WorkflowsRepository {
     return this.#workflows.countDocuments(filter, { limit, hint: 'state_idx' });
   }
 
-  /** Nodes that wait in workflows of an experiment, by owner, and the bytes of their payloads and parts. */
+  /**
+   * Nodes that wait in workflows of an experiment, or that sub-graphs may still add, by owner, and the bytes
+   * of their payloads and parts.
+   */
   async waiting(experiment: string, maxTimeMS: number): Promise<ReadonlyMap<string, LiveUsage>> {
     const nodes = { $sum: '$groups.counts.WAITING' };
     const part = { $divide: [nodes, { $max: ['$nodes', 1] }] };
@@ -187,8 +190,12 @@ export class WorkflowsRepository {
         {
           $group: {
             _id: '$owner',
-            jobs: { $sum: nodes },
-            bytes: { $sum: { $add: [{ $multiply: [{ $ifNull: ['$bytes', 0] }, part] }, pieces] } },
+            jobs: { $sum: { $add: [nodes, stillNestedOf('nodes')] } },
+            bytes: {
+              $sum: {
+                $add: [{ $multiply: [{ $ifNull: ['$bytes', 0] }, part] }, pieces, stillNestedOf('bytes')],
+              },
+            },
           },
         },
       ],
@@ -237,6 +244,14 @@ export class WorkflowsRepository {
       behind = page.at(-1)?._id ?? '';
     } while (page.length === headPage);
   }
+}
+
+/** Expression of what the sub-graphs of a workflow may still add. */
+function stillNestedOf(field: 'nodes' | 'bytes'): Document {
+  const scoped = { $filter: { input: { $ifNull: ['$additions', []] }, as: 'one', cond: '$$one.scope' } };
+  const added = { $map: { input: scoped, as: 'one', in: { $sum: `$$one.calls.${field}` } } };
+  const left = { $subtract: [`$nesting.${field}`, { $sum: added }] };
+  return { $cond: ['$nesting', { $max: [left, 0] }, 0] };
 }
 
 function conditionOf(

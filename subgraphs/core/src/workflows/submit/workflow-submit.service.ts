@@ -293,11 +293,11 @@ export class WorkflowSubmits {
 
   /** Requirements that no present worker meets, with the first node of each kind. */
   async #warnings(
-    { nodes, priority }: WorkflowSpec,
+    { nodes, templates, priority }: WorkflowSpec,
     { classOf, given: { labels }, share }: Pick<Examined, 'classOf' | 'given' | 'share'>,
   ): Promise<readonly string[]> {
     const first = new Map<string, NodeKind>();
-    for (const node of nodes) {
+    for (const node of [nodes, ...(templates ?? []).map((one) => one.nodes ?? [])].flat()) {
       const job = jobOf(node, labels);
       if (!job) continue;
       const { classId, requirements } = classOf(job);

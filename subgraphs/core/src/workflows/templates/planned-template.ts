@@ -14,14 +14,18 @@ export type TemplateSource =
       readonly edges: EdgeBlock;
       readonly workflow?: undefined;
     }
-  | { readonly workflow: WorkflowDocument };
+  | {
+      readonly workflow: WorkflowDocument;
+      /** Characters of the longest name of its nodes. */
+      readonly longestName: number;
+    };
 
 /** Template that may be stored. */
 export interface PlannedTemplate {
   /** Position in the workflow. */
   readonly position: number;
   readonly stored: StoredTemplate;
-  /** Positions of its nodes by name; empty if they are those of a workflow, whose names are not read. */
+  /** Positions of its nodes by name; of those of a workflow, only of nodes that conditions are about. */
   readonly positions: ReadonlyMap<string, number>;
   readonly source: TemplateSource;
 }

@@ -17,6 +17,7 @@ import {
   planTemplate,
   type TemplateErrors,
 } from './template-input.js';
+import { checkLabelLimits, checkUse } from './template-limits.js';
 import { checkNested, nestedTotals, type NestingGraph } from './template-totals.js';
 import {
   type TemplateOwner,
@@ -105,6 +106,10 @@ export class SubmittedTemplates {
     const templates = spec.templates ?? [];
     const context = { labels, groupEdges: spec.groupEdges ?? [], templates };
     const planned = new Map<string, PlannedTemplate>();
+    checkUse(nodes, templates, errors);
+    if (!errors.isEmpty) return undefined;
+    const joined = new Set(context.groupEdges.flatMap(({ from, to }) => [from, to]));
+    const before = { nodes: nodes.length, bytes: all };
     for (const [position, { name, nodes: inner, workflowId, outputs }] of templates.entries()) {
       const own = { name, ...(outputs ? { outputs } : {}) };
       const template = inner
@@ -112,11 +117,19 @@ export class SubmittedTemplates {
         : await this.#workflows.plan(
             principal,
             owner,
-            { ...own, workflowId: workflowId ?? '' },
-            position,
+            {
+              ...{ ...own, workflowId: workflowId ?? '', position, joined, before },
+              resultNodes: resultNodesOf(name, nodes, templates),
+            },
             errors,
           );
-      if (template) planned.set(name, template);
+      // What another workflow adds to the sums is not read after an error.
+      if (!template && !inner) break;
+      if (!template) continue;
+      planned.set(name, template);
+      before.nodes += template.stored.nodes;
+      // Bytes of inline nodes are among those of all.
+      if (!inner) before.bytes += template.stored.bytes;
     }
     if (!errors.isEmpty) return undefined;
     checkUnits(nodes, planned, { labels, path: ['nodes'] }, errors);
@@ -129,7 +142,10 @@ export class SubmittedTemplates {
     const graphs = new Map([...planned].map(([name, template]) => [name, templateGraph(name, template)]));
     const totals = nestedTotals(graph, graphs, errors);
     if (!totals) return undefined;
-    if (templates.length > 0) checkNested(totals, errors);
+    if (templates.length > 0) {
+      checkNested(totals, errors);
+      checkLabelLimits({ nodes, templates, planned, labels }, errors);
+    }
     const groups = joinedGroups(whole.groups, innerGroups(planned, labels));
     checkGroupCount(groups.length, errors);
     const most = { nodes: totals.nodes, bytes: totals.bytes };
@@ -151,9 +167,22 @@ function graphOf(
 }
 
 function templateGraph(name: string, { stored, source }: PlannedTemplate): NestingGraph {
-  // Names of another workflow are not read: each has at most 200 characters, and is checked when it is added.
-  if (source.workflow) return { ...graphOf([], stored), name, nodes: stored.nodes };
+  if (source.workflow)
+    return { ...graphOf([], stored), name, nodes: stored.nodes, longestName: source.longestName };
   return { ...graphOf(source.nodes, stored), name };
+}
+
+/** Names of the nodes of a template that conditions of loops are about. */
+function resultNodesOf(
+  template: string,
+  nodes: readonly NodeSpec[],
+  templates: readonly TemplateSpec[],
+): readonly string[] {
+  const all = [nodes, ...templates.map((one) => one.nodes ?? [])].flat();
+  const named = all.flatMap(({ subgraph }) =>
+    subgraph?.template === template ? (subgraph.resultNode ?? []) : [],
+  );
+  return [...new Set(named)];
 }
 
 /** Groups of nodes of templates, none of which exists yet. */

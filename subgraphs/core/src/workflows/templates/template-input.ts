@@ -191,8 +191,8 @@ function checkUnit(
     return;
   }
   const { source, positions, stored } = template;
-  if (source.workflow ? resultNode != null : resultNode != null && !positions.has(resultNode))
-    errors.add([...own, 'resultNode'], resultNode, `a node of template ${name} that has \`nodes\``);
+  if (resultNode != null && !positions.has(resultNode))
+    errors.add([...own, 'resultNode'], resultNode, `a node of template ${name}`);
   if (until != null && resultNode == null && stored.nodes > 1)
     errors.add([...own, 'resultNode'], null, `a node of template ${name}, which has ${stored.nodes}`);
   if (source.workflow) return;

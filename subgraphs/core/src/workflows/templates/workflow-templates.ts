@@ -4,15 +4,17 @@ import type { JobAccess } from '../../jobs/ports.js';
 import { changeable } from '../control/workflow-access.js';
 import { segmentsOf, submittedNodes } from '../model/additions.js';
 import { blockStarts } from '../model/additions.js';
-import type { NodeDocument } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { checkTotals } from '../submit/graph-input.js';
 import type { Owners } from '../submit/node-examiner.js';
+import type { WorkflowErrors } from '../submit/workflow-errors.js';
 import type { TemplateSpec } from '../submit/workflow-spec.types.js';
+import { type CopiedNodesOptions, problemOfCopies } from './copied-nodes.js';
 import type { PlannedTemplate } from './planned-template.js';
 import {
   maxTemplateEdges,
@@ -22,11 +24,12 @@ import {
 } from './template-input.js';
 
 /** Dependencies of {@link WorkflowTemplates}. */
-export interface WorkflowTemplatesOptions {
+export interface WorkflowTemplatesOptions extends CopiedNodesOptions {
   readonly workflows: Pick<WorkflowsRepository, 'find'>;
-  readonly nodes: Pick<NodesRepository, 'whole'>;
-  readonly nodeJobs: Pick<NodeJobsRepository, 'outputsOf'>;
-  readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts'>;
+  readonly nodes: Pick<NodesRepository, 'positionsOf'>;
+  readonly nodeJobs: CopiedNodesOptions['nodeJobs'] &
+    Pick<NodeJobsRepository, 'outputsOf' | 'outsideTemplates'>;
+  readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts' | 'longestName'>;
   readonly edges: Pick<EdgesRepository, 'containing'>;
   readonly access: JobAccess;
 }
@@ -34,6 +37,18 @@ export interface WorkflowTemplatesOptions {
 /** Owner and experiment of the workflow that has the templates. */
 export interface TemplateOwner extends Owners {
   readonly experiment: string;
+}
+
+/** Template of a workflow, and values of the workflow that gets it. */
+export interface WorkflowTemplate extends Omit<TemplateSpec, 'workflowId' | 'nodes'> {
+  readonly workflowId: string;
+  readonly position: number;
+  /** Names of nodes that conditions of loops are about. */
+  readonly resultNodes: readonly string[];
+  /** Labels that edges lead to and from. */
+  readonly joined: ReadonlySet<string>;
+  /** Sums of the templates before it. */
+  readonly before: { readonly nodes: number; readonly bytes: number };
 }
 
 /** Makes templates of workflows. */
@@ -48,9 +63,8 @@ export class WorkflowTemplates {
   async plan(
     principal: Principal,
     owner: TemplateOwner,
-    { name, workflowId, outputs = [] }: Omit<TemplateSpec, 'workflowId'> & { readonly workflowId: string },
-    position: number,
-    errors: TemplateErrors,
+    { name, workflowId, outputs = [], position, resultNodes, joined, before }: WorkflowTemplate,
+    errors: TemplateErrors & WorkflowErrors,
   ): Promise<PlannedTemplate | undefined> {
     const path = ['templates', String(position)];
     const refuse = (problem: string): undefined => {
@@ -70,7 +84,7 @@ export class WorkflowTemplates {
       this.#options.access,
     );
     if (!workflow) return undefined;
-    const { experiment, groups, groupEdges, sealedAt, templates = [], layers } = workflow;
+    const { experiment, groups, groupEdges, sealedAt, templates = [], layers, bytes = 0 } = workflow;
     if (experiment !== owner.experiment || workflow.owner !== owner.owner)
       return refuse('belongs to another owner or experiment; must be one of the same owner');
     if (!sealedAt) return refuse('is not sealed; must have all its nodes');
@@ -81,22 +95,42 @@ export class WorkflowTemplates {
     if (nodes > maxTemplateNodes) return refuse(`has ${nodes} nodes; must be at most ${maxTemplateNodes}`);
     if (groups.length > maxTemplateLabels)
       return refuse(`has ${groups.length} labels; must be at most ${maxTemplateLabels}`);
+    const shared = groups.find(({ label }) => joined.has(label));
+    if (shared)
+      return refuse(`has the label "${shared.label}" of an edge in \`groupEdges\`; must have other labels`);
+    // Each copy is stored, and what is to be stored is read: both are bounded before.
+    const sums = { nodes: before.nodes + nodes, bytes: before.bytes + bytes };
+    checkTotals({ ...sums, edges: 0, groups: 0 }, errors);
+    if (!errors.isEmpty) return undefined;
     const edges = await this.#edges(workflow);
     if (edges > maxTemplateEdges) return refuse(`has ${edges} edges; must be at most ${maxTemplateEdges}`);
-    const problem = await this.#problemOf(workflow);
-    if (problem !== undefined) return refuse(problem);
+    const { nodeJobs } = this.#options;
+    const other = await nodeJobs.outsideTemplates(workflowId, nodes);
+    if (other) {
+      const what = other.maxAdded === undefined ? 'reads from a label' : 'adds nodes';
+      return refuse(`has node ${JSON.stringify(other.name)}, which ${what}; must have none`);
+    }
+    const copies = { ...owner, principal, workflowId, nodes };
+    const problem = await problemOfCopies(this.#options, copies);
+    if (problem) {
+      const text = `Template ${JSON.stringify(name)}: ${problem.text}`;
+      errors.report(problem.code, [...path, 'workflowId'], text);
+      return undefined;
+    }
     const counts = await this.#options.nodeCounts.groupCounts(workflowId, nodes);
-    const declared = await this.#options.nodeJobs.outputsOf(
+    const declared = await nodeJobs.outputsOf(
       workflowId,
       (outputs ?? []).map(({ node }) => node),
     );
     for (const { node, output } of outputs ?? [])
       if (!declared.get(node)?.includes(output))
         return refuse(`has no node ${JSON.stringify(node)} that declares output ${JSON.stringify(output)}`);
+    const positions = await this.#options.nodes.positionsOf(workflowId, resultNodes);
+    const longestName = await this.#options.nodeCounts.longestName(workflowId, nodes);
     return {
-      ...{ position, positions: new Map(), source: { workflow } },
+      ...{ position, positions, source: { workflow, longestName } },
       stored: {
-        ...{ name, nodes, bytes: workflow.bytes ?? 0, edges, layers },
+        ...{ name, nodes, bytes, edges, layers },
         groups: counts.map(({ label, nodes: count }) => ({ label, nodes: count })),
         outputs: (outputs ?? []).map(({ node, output }) => ({ node, output })),
       },
@@ -107,21 +141,4 @@ export class WorkflowTemplates {
     const blocks = await this.#options.edges.containing(workflow, blockStarts(segmentsOf(workflow)));
     return [...blocks.values()].reduce((sum, { targets }) => sum + targets.length, 0);
   }
-
-  /** The first problem of a node that nodes of templates cannot have. */
-  async #problemOf({ _id, nodes: count }: WorkflowDocument): Promise<string | undefined> {
-    for await (const page of this.#options.nodes.whole(_id, count))
-      for (const node of page) {
-        const problem = problemOf(node);
-        if (problem !== undefined) return `has node ${JSON.stringify(node.name)}, which ${problem}`;
-      }
-    return undefined;
-  }
-}
-
-function problemOf({ maxAdded, job }: NodeDocument): string | undefined {
-  if (maxAdded !== undefined) return 'adds nodes; must have none';
-  if (job?.payload.nodeInputs?.files.some(({ label }) => label !== undefined))
-    return 'reads from a label; must have none';
-  return undefined;
 }
