@@ -55,7 +55,9 @@ export async function checkSubgraph({ candidate, others, livePublicSdl }: CheckI
   const { supergraphSdl, publicSdl } = composition;
   const changes = livePublicSdl === null ? [] : await compareSchemas(livePublicSdl, publicSdl);
   findings.push(...foreignChanges(candidate, changes, findings));
-  findings.push(...operationFindings([candidate], publicSdl));
+  const ofCandidate = (where: string): boolean =>
+    where === candidate.name || where.startsWith(`${candidate.name}.`);
+  findings.push(...operationFindings(all, publicSdl).filter(({ where }) => ofCandidate(where)));
   const brokenOperations = brokenBy(others, livePublicSdl, publicSdl);
   return { findings, changes, supergraphSdl, publicSdl, brokenOperations };
 }

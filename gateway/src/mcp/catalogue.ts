@@ -3,7 +3,12 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Engine } from '@rhizome/federation';
 import type { Logger } from '@rhizome/log';
-import { checkOperations, type OfferingSubgraph } from '@rhizome/schema/agent-operations';
+import {
+  type CheckedOperation,
+  checkOperations,
+  distinctTools,
+  type OfferingSubgraph,
+} from '@rhizome/schema/agent-operations';
 import type { GraphQLSchema } from 'graphql';
 import type { GatewayLimits, RateLimiter } from '../policy/index.js';
 import { fixedToolsOf } from './tools/index.js';
@@ -92,16 +97,23 @@ export class Catalogues {
   async #make(schema: GraphQLSchema, offered: OfferedOperations): Promise<Catalogue> {
     const { limits, rates, runsQueries, log } = this.#options;
     const hasProposals = fits(schema, createProposalText);
-    const tools: Tool[] = [...fixedToolsOf({ schema, limits, rates, runsQueries })];
+    const found: CheckedOperation[] = [];
+    const leaveOut = (fault: object): void =>
+      log.warn({ ...fault, version: offered.version }, 'operation of agents left out');
     for (const subgraph of await offered.read()) {
       // The validation of one subgraph's operations takes some milliseconds.
       await nextLoopTurn();
       const { operations, faults } = checkOperations(subgraph, schema);
-      for (const fault of faults)
-        log.warn({ ...fault, version: offered.version }, 'operation of agents left out');
-      for (const operation of operations)
-        if (operation.stakes === null || hasProposals) tools.push(operationTool(operation, schema));
+      faults.forEach(leaveOut);
+      found.push(...operations);
     }
+    const { operations, faults } = distinctTools(found);
+    faults.forEach(leaveOut);
+    const usable = operations.filter(({ stakes }) => stakes === null || hasProposals);
+    const tools = [
+      ...fixedToolsOf({ schema, limits, rates, runsQueries }),
+      ...usable.map((operation) => operationTool(operation)),
+    ];
     return new Catalogue(tools);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { buildSchema } from 'graphql';
-import { checkOperations } from './check.js';
-import { brokenBy } from './findings.js';
+import { checkOperations, distinctTools } from './check.js';
+import { brokenBy, operationFindings } from './findings.js';
 import { inputSchemaOf } from './input-schema.js';
 import { joinOperations, type OfferingSubgraph, readOperations } from './read.js';
 
@@ -88,6 +88,14 @@ describe('checkOperations', () => {
       Array.from({ length: 17 }, (_, n) => `"A." query J${n} { jobs { id } }`).join(' '),
       'at most 16',
     ],
+    ['a query with the name of a proposal', '"A." query ProposeX { jobs { id } }', 'begin with "propose_"'],
+    ['too many fields', `"A." query J { jobs { ${'id '.repeat(201)} } }`, 'must be at most 200'],
+    ['a text of too many parts', `"A." query J { jobs { ${'id '.repeat(20_000)} } }`, 'Syntax Error'],
+    [
+      'a nesting that nothing can follow',
+      `"A." query J { jobs(filter: ${'{any: '.repeat(9000)}[]${'}'.repeat(9000)}) { id } }`,
+      'Maximum call stack size exceeded',
+    ],
     ['a text that is too long', `# ${'x'.repeat(64_001)}\n${job}`, 'at most 64000'],
   ])('refuses %s', (_what, text, message) => {
     expect(faultsOf(text).join('\n')).toContain(message);
@@ -97,6 +105,41 @@ describe('checkOperations', () => {
     const text = '"A." query Jobs @tool(trusted: ["jobs.name"]) { jobs { id } }';
     expect(faultsOf(text)).toEqual([]);
     expect(faultsOf(text, heron)[0]).toContain('only subgraphs of core');
+  });
+
+  it('bounds the definitions of a tool and of an experiment', () => {
+    const argumentsOf = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `"${'a '.repeat(25)}" $v${n}: ID!`).join(' ');
+    const jobsOf = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `j${n}: job(id: $v${n}) { id }`).join(' ');
+    const large = `"A." query Large(${argumentsOf(40)}) { ${jobsOf(40)} }`;
+    expect(faultsOf(large).join()).toMatch(/its definition has \d+ characters; must be at most 3000/);
+    const many = Array.from({ length: 9 }, (_, n) => `"A." query J${n} { jobs { id } }`).join(' ');
+    expect(faultsOf(many)).toEqual([]);
+    expect(faultsOf(many, heron)).toEqual(['the tools of a subgraph of this kind are at most 8']);
+    const wordy = Array.from(
+      { length: 4 },
+      (_, n) => `"A." query W${n}(${argumentsOf(18)}) { ${jobsOf(18)} }`,
+    ).join(' ');
+    expect(faultsOf(wordy)).toEqual([]);
+    expect(faultsOf(wordy, heron).join()).toMatch(/definitions of the tools have \d+ characters so far/);
+  });
+
+  it('keeps names of core from those of experiments', () => {
+    const my: OfferingSubgraph = {
+      name: 'my',
+      typePrefix: 'My',
+      agentOperations: '"A." query MyJob { jobs { id } }',
+    };
+    const both = [my, core('"A." query MyJob { jobs { id } }')];
+    const { operations, faults } = distinctTools(
+      both.flatMap((one) => checkOperations(one, schema).operations),
+    );
+    expect(operations.map(({ subgraph }) => subgraph)).toEqual(['core']);
+    expect(faults).toEqual([
+      { subgraph: 'my', operation: 'MyJob', message: expect.stringContaining('"core" has a tool "my_job"') },
+    ]);
+    expect(operationFindings(both, sdl)[0]?.where).toBe('my.MyJob');
   });
 
   it('leaves out only what is wrong', () => {
@@ -152,6 +195,28 @@ describe('inputSchemaOf', () => {
     ).toMatchObject({
       properties: { input: { minProperties: 1, maxProperties: 1, additionalProperties: false } },
     });
+  });
+
+  it('grows with the number of inputs, not with the paths to them', () => {
+    const inputs = Array.from({ length: 30 }, (_, n) => `input X${n} { a: X${n + 1} b: X${n + 1} }`);
+    const deep = buildSchema(`type Query { x(x: X0): ID } ${inputs.join(' ')} input X30 { id: ID }`);
+    const text = '"A." query X("I." $x: X0) { x(x: $x) }';
+    const [operation] = readOperations(core(text)).operations;
+    if (!operation) throw new Error('The operation is not valid.');
+    const shape = inputSchemaOf(operation.node, deep);
+    expect(Object.keys(shape['$defs'] as object)).toHaveLength(30);
+    expect(shape).toMatchObject({ properties: { x: { properties: { a: { $ref: '#/$defs/X1' } } } } });
+    expect(checkOperations(core(text), deep).faults[0]?.message).toMatch(/its definition has \d+ characters/);
+  });
+
+  it('takes large enums as texts', () => {
+    const values = Array.from({ length: 51 }, (_, n) => `V${n}`).join(' ');
+    const large = buildSchema(`type Query { x(e: E): ID } enum E { ${values} }`);
+    const [operation] = checkOperations(core('"A." query X("E." $e: E) { x(e: $e) }'), large).operations;
+    expect(operation?.inputSchema).toMatchObject({
+      properties: { e: { type: 'string', description: 'E.' } },
+    });
+    expect(JSON.stringify(operation?.inputSchema)).not.toContain('V0');
   });
 
   it('leaves out the caller, which the gateway fills in', () => {

@@ -1,7 +1,7 @@
 /** Errors of the operations of subgraphs, as findings of a check. */
 import { buildSchema } from 'graphql';
 import { type Finding, finding } from '../findings.js';
-import { checkOperations } from './check.js';
+import { checkOperations, distinctTools } from './check.js';
 import type { OfferingSubgraph } from './read.js';
 
 /** The errors of operations in a schema. */
@@ -12,11 +12,13 @@ export function operationFindings(
   const offering = subgraphs.filter(({ agentOperations = '' }) => agentOperations !== '');
   if (offering.length === 0) return [];
   const schema = buildSchema(publicSdl, { assumeValidSDL: true });
-  return offering.flatMap((subgraph) =>
-    checkOperations(subgraph, schema).faults.map(({ operation, message }) => {
-      const where = operation === null ? subgraph.name : `${subgraph.name}.${operation}`;
+  const checked = offering.map((subgraph) => checkOperations(subgraph, schema));
+  const distinct = distinctTools(checked.flatMap(({ operations }) => operations));
+  return [...checked.flatMap(({ faults }) => faults), ...distinct.faults].map(
+    ({ subgraph, operation, message }) => {
+      const where = operation === null ? subgraph : `${subgraph}.${operation}`;
       return finding('agent-operation', where, `${where}: ${message}`);
-    }),
+    },
   );
 }
 

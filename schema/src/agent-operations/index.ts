@@ -1,6 +1,6 @@
 // Operations that subgraphs offer to agents as tools.
-export { type CheckedOperation, type CheckedOperations, checkOperations } from './check.js';
-export { inputSchemaOf, type JsonSchema } from './input-schema.js';
+export { type CheckedOperation, type CheckedOperations, checkOperations, distinctTools } from './check.js';
+export type { JsonSchema } from './input-schema.js';
 export {
   type AgentOperation,
   fixedTools,

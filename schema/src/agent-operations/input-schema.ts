@@ -1,6 +1,7 @@
 /** JSON Schema of the variables of an operation. */
 import {
   type ConstValueNode,
+  getNamedType,
   type GraphQLInputObjectType,
   type GraphQLInputType,
   type GraphQLSchema,
@@ -19,6 +20,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** Largest number of entries of a list. */
 const mostEntries = 100;
+/** Largest enum whose values are listed. */
+const mostValues = 50;
 
 const scalars: Readonly<Record<string, JsonSchema>> = {
   ID: { type: 'string' },
@@ -32,20 +35,22 @@ const scalars: Readonly<Record<string, JsonSchema>> = {
 
 /** The schema of an operation that is valid in `schema`. The variable of the person is left out. */
 export function inputSchemaOf(operation: OperationDefinitionNode, schema: GraphQLSchema): JsonSchema {
-  const shapes = new InputShapes();
+  const inputs = (operation.variableDefinitions ?? []).flatMap((node) => {
+    const name = node.variable.name.value;
+    const type = typeFromAST(schema, node.type as never) as GraphQLInputType | undefined;
+    return type && name !== personVariable ? [{ node, name, type }] : [];
+  });
+  const shapes = new InputShapes(inputs.map(({ type }) => type));
   const properties: Record<string, JsonSchema> = {};
   const required: string[] = [];
-  for (const { variable, type, defaultValue, description } of operation.variableDefinitions ?? []) {
-    const name = variable.name.value;
-    if (name === personVariable) continue;
-    const found = typeFromAST(schema, type as never) as GraphQLInputType | undefined;
-    if (!found) continue;
+  for (const { node, name, type } of inputs) {
+    const { defaultValue, description } = node;
     properties[name] = {
-      ...shapes.of(found),
+      ...shapes.of(type),
       ...(description && { description: description.value.trim().replace(/\s+/g, ' ') }),
       ...(defaultValue && { default: valueFromASTUntyped(defaultValue as ConstValueNode) }),
     };
-    if (isNonNullType(found) && !defaultValue) required.push(name);
+    if (isNonNullType(type) && !defaultValue) required.push(name);
   }
   return {
     type: 'object',
@@ -56,44 +61,54 @@ export function inputSchemaOf(operation: OperationDefinitionNode, schema: GraphQ
   };
 }
 
-/** Shapes of types; those that contain themselves are definitions of their own. */
+/**
+ * Shapes of types. Input objects that occur more than once are definitions of their own, so that the size of
+ * a schema follows from the number of types, not from that of the paths to them.
+ */
 class InputShapes {
-  readonly #open: string[] = [];
-  readonly #recursive = new Map<string, JsonSchema | undefined>();
+  readonly #uses = new Map<GraphQLInputObjectType, number>();
+  readonly #shared = new Map<string, JsonSchema>();
+
+  constructor(types: readonly GraphQLInputType[]) {
+    const open = types.map((type) => getNamedType(type));
+    for (let type = open.pop(); type; type = open.pop()) {
+      if (!isInputObjectType(type)) continue;
+      const uses = this.#uses.get(type) ?? 0;
+      this.#uses.set(type, uses + 1);
+      if (uses === 0) open.push(...Object.values(type.getFields()).map((field) => getNamedType(field.type)));
+    }
+  }
 
   of(type: GraphQLInputType): JsonSchema {
     if (isNonNullType(type)) return this.of(type.ofType as GraphQLInputType);
     if (isListType(type))
       return { type: 'array', items: this.of(type.ofType as GraphQLInputType), maxItems: mostEntries };
-    if (isEnumType(type)) return { type: 'string', enum: type.getValues().map(({ name }) => name) };
-    if (isInputObjectType(type)) return this.#objectOf(type);
-    return scalars[type.name] ?? {};
+    if (isEnumType(type)) {
+      const values = type.getValues();
+      return { type: 'string', ...(values.length <= mostValues && { enum: values.map(({ name }) => name) }) };
+    }
+    if (!isInputObjectType(type)) return scalars[type.name] ?? {};
+    if (this.#uses.get(type) === 1) return this.#shapeOf(type);
+    if (!this.#shared.has(type.name)) {
+      this.#shared.set(type.name, {});
+      this.#shared.set(type.name, this.#shapeOf(type));
+    }
+    return { $ref: `#/$defs/${type.name}` };
   }
 
   definitions(): JsonSchema {
-    return this.#recursive.size === 0 ? {} : { $defs: Object.fromEntries(this.#recursive) };
+    return this.#shared.size === 0 ? {} : { $defs: Object.fromEntries(this.#shared) };
   }
 
-  #objectOf(type: GraphQLInputObjectType): JsonSchema {
-    const reference = { $ref: `#/$defs/${type.name}` };
-    if (this.#recursive.has(type.name)) return reference;
-    if (this.#open.includes(type.name)) {
-      this.#recursive.set(type.name, undefined);
-      return reference;
-    }
-    this.#open.push(type.name);
+  #shapeOf(type: GraphQLInputObjectType): JsonSchema {
     const fields = Object.values(type.getFields());
     const required = fields.filter((field) => isNonNullType(field.type) && field.defaultValue === undefined);
-    const shape = {
+    return {
       type: 'object',
       properties: Object.fromEntries(fields.map((field) => [field.name, this.of(field.type)])),
       ...(required.length > 0 && { required: required.map(({ name }) => name) }),
       additionalProperties: false,
       ...(type.isOneOf && { minProperties: 1, maxProperties: 1 }),
     };
-    this.#open.pop();
-    if (!this.#recursive.has(type.name)) return shape;
-    this.#recursive.set(type.name, shape);
-    return reference;
   }
 }

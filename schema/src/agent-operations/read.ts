@@ -56,10 +56,14 @@ export interface ReadOperations {
 
 /** Largest text of the operations of a subgraph, in characters. */
 export const longestOperations = 64_000;
+/** Largest number of tokens of them; a description is one. */
+const mostTokens = 16_000;
 /** Largest number of operations of a subgraph. */
 export const mostOperations = 16;
 /** Longest name of a tool: clients put prefixes in front of it, and providers allow 64 characters. */
 const longestName = 48;
+/** Beginning of the names of tools that propose a change. */
+const proposes = 'propose_';
 /** Variable that the gateway fills with the subject of the person that calls. */
 export const personVariable = 'me';
 
@@ -95,7 +99,7 @@ export function readOperations(subgraph: OfferingSubgraph): ReadOperations {
     return whole(`${text.length} characters are too many; must be at most ${longestOperations}`);
   let document: DocumentNode;
   try {
-    document = parse(text);
+    document = parse(text, { maxTokens: mostTokens });
   } catch (error) {
     return whole(error instanceof Error ? error.message : String(error));
   }
@@ -129,6 +133,8 @@ function readOne(
   if (tool.length > longestName || !/^[a-z][a-z0-9_]*$/.test(tool))
     return `"${tool}" is no name of a tool; must be ${longestName} lower-case letters, digits and "_" at most`;
   if ((fixedTools as readonly string[]).includes(tool)) return `the gateway has a tool "${tool}" itself`;
+  if (node.operation === 'query' && tool.startsWith(proposes))
+    return `"${tool}": the names of queries do not begin with "${proposes}", which is for changes`;
   if (names.has(tool)) return `"${tool}" occurs twice`;
   names.add(tool);
   const fault = describedFault(node);
@@ -142,7 +148,7 @@ function readOne(
   const stakes = node.operation === 'mutation' ? (settings.stakes ?? 'IRREVERSIBLE') : null;
   return {
     ...settings,
-    tool: node.operation === 'mutation' ? `propose_${tool}` : tool,
+    tool: node.operation === 'mutation' ? `${proposes}${tool}` : tool,
     title: settings.title ?? name.replace(/([a-z0-9])([A-Z])/g, '$1 $2'),
     description: node.description?.value.trim().replace(/\s+/g, ' ') ?? '',
     stakes,

@@ -1,14 +1,13 @@
 /** Tools made of the operations of subgraphs. */
-import { type CheckedOperation, inputSchemaOf, personVariable } from '@rhizome/schema/agent-operations';
-import type { GraphQLSchema } from 'graphql';
+import { type CheckedOperation, personVariable } from '@rhizome/schema/agent-operations';
 import { answerResult, errorResult } from '../results/tool-result.js';
 import { proposing, proposeOperation } from './propose.js';
 import { maySee, personOf } from './rights.js';
 import { givenInputs, readOnly, type Tool, type ToolDefinition } from './tool.js';
 
 /** The tool of a query, or the tool that proposes a mutation. */
-export function operationTool(operation: CheckedOperation, schema: GraphQLSchema): Tool {
-  const definition = definitionOf(operation, schema);
+export function operationTool(operation: CheckedOperation): Tool {
+  const definition = definitionOf(operation);
   const takesPerson = (operation.node.variableDefinitions ?? []).some(
     ({ variable }) => variable.name.value === personVariable,
   );
@@ -26,9 +25,8 @@ export function operationTool(operation: CheckedOperation, schema: GraphQLSchema
   };
 }
 
-function definitionOf(operation: CheckedOperation, schema: GraphQLSchema): ToolDefinition {
-  const { tool: name, title, description, node, stakes } = operation;
-  const inputSchema = inputSchemaOf(node, schema);
+function definitionOf(operation: CheckedOperation): ToolDefinition {
+  const { tool: name, title, description, stakes, inputSchema } = operation;
   const common = { name, title, description };
   if (stakes === null) return { ...common, inputSchema, annotations: readOnly };
   return {
