@@ -1,9 +1,7 @@
 /** Bounds of the texts that models read as instructions: descriptions of tools and of their inputs. */
 
 /** Characters that are invisible, or that change the order in which a text is shown. */
-const hidden =
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u;
+const hidden = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
 /** The error of a text, in words; undefined if there is none. */
 export function textFault(text: string, most: number): string | undefined {

@@ -9,7 +9,7 @@ export function csv(rows: readonly ReadonlyMap<string, Cell>[]): string {
     rows.some((row) => row.get(column) !== null && row.get(column) !== undefined),
   );
   const lines = rows.map((row) => columns.map((column) => cell(row.get(column))).join(','));
-  return [columns.join(','), ...lines].join('\n');
+  return [columns.map(cell).join(','), ...lines].join('\n');
 }
 
 function cell(value: Cell): string {

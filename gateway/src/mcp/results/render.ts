@@ -19,6 +19,12 @@ export interface TextPaths {
 
 /** Largest answer, in characters; further rows are left out. */
 const longestAnswer = 24_000;
+/** Fields of an object that are columns of a table; larger ones are one cell. */
+const mostColumns = 40;
+/** Names of GraphQL. Keys of a value of the scalar JSON may be any text. */
+const name = /^[_a-zA-Z]\w{0,62}$/;
+/** Cursors, which may be longer than other words. */
+const cursor = /^[\w+/=.-]{1,400}$/;
 
 /** Renders the data of an answer. */
 export function renderData(data: Readonly<Record<string, unknown>>, paths: TextPaths): RenderedAnswer {
@@ -43,6 +49,7 @@ class Renderer {
     if (value === null || value === undefined) return `${path}: null (does not exist, or you may not see it)`;
     if (Array.isArray(value)) return this.#list(path, value, {});
     if (!isObject(value)) return `${path}: ${String(this.#leaf(path, value))}`;
+    if (!hasNames(value)) return `${path}: ${this.#json(path, value)}`;
     if (Array.isArray(value['nodes'])) return this.#connection(path, value);
     const entries = Object.entries(value);
     const [only] = entries;
@@ -69,12 +76,18 @@ class Renderer {
       named = path,
     }: { readonly total?: unknown; readonly next?: unknown; readonly named?: string },
   ): string {
-    if (!values.every(isObject)) return `${named}: ${this.#json(path, values)}`;
+    if (!values.every((one) => isObject(one) && hasNames(one)))
+      return `${named}: ${this.#json(path, values)}`;
     const rows: ReadonlyMap<string, Cell>[] = [];
+    const columns = new Set<string>();
     for (const value of values) {
-      const row = this.#row(path, value);
-      this.#left -= [...row.values()].join(',').length;
+      const row = this.#row(path, value as Readonly<Record<string, unknown>>);
+      const fresh = [...row.keys()].filter((column) => !columns.has(column));
+      // A column has a name, and a comma in each line.
+      this.#left -= [...row.values()].join('').length + columns.size;
+      for (const column of fresh) this.#left -= column.length + rows.length + 2;
       if (this.#left < 0) break;
+      for (const column of fresh) columns.add(column);
       rows.push(row);
     }
     const of = typeof total === 'number' ? ` of ${total}` : '';
@@ -82,7 +95,7 @@ class Renderer {
       rows.length < values.length
         ? `; the other ${values.length - rows.length} do not fit: ask for fewer`
         : '';
-    const after = typeof next === 'string' ? `; next: after ${JSON.stringify(next)}` : '';
+    const after = typeof next === 'string' ? `; next: after ${this.#cursor(next)}` : '';
     const head = `# ${named}: ${rows.length}${of}${cut}${after}`;
     return rows.length === 0 ? head : `${head}\n${csv(rows)}`;
   }
@@ -91,7 +104,8 @@ class Renderer {
     const row = new Map<string, Cell>();
     for (const [key, one] of Object.entries(value)) {
       const at = `${path}.${key}`;
-      if (isObject(one))
+      if (isObject(one) && !hasNames(one)) row.set(prefix + key, this.#json(at, one));
+      else if (isObject(one))
         for (const [name, cell] of this.#row(at, one, `${prefix}${key}.`)) row.set(name, cell);
       else if (Array.isArray(one)) row.set(prefix + key, this.#cells(at, one));
       else row.set(prefix + key, this.#leaf(at, one));
@@ -124,6 +138,10 @@ class Renderer {
     );
   }
 
+  #cursor(text: string): string {
+    return cursor.test(text) ? `"${text}"` : this.texts.add(text);
+  }
+
   /** Keys of GraphQL are names; those of a JSON scalar may be any text. */
   #key(key: string): string {
     return isPlain(key) ? key : this.texts.add(key);
@@ -145,6 +163,12 @@ export function printable(text: string): string {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** False for values of the scalar JSON whose keys are no names, or too many for columns. */
+function hasNames(value: Readonly<Record<string, unknown>>): boolean {
+  const keys = Object.keys(value);
+  return keys.length <= mostColumns && keys.every((key) => name.test(key));
 }
 
 /** A list of objects, or a connection, which has a table of its own. */

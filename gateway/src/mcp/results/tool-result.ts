@@ -1,5 +1,4 @@
 /** Results of tools, as the protocol sends them. */
-import { lookUp } from '@rhizome/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import { printable, renderData, type TextPaths } from './render.js';
 import { isPlain, UntrustedTexts } from './untrusted.js';
@@ -47,8 +46,8 @@ function blocks(...texts: (string | undefined)[]): ToolResult['content'] {
 const mostErrors = 10;
 
 /**
- * Errors in one line each: code, field, message. Refusals quote what the caller has sent; messages of other
- * errors may quote texts of others.
+ * Errors in one line each: code, field, message. Without a field, the gateway has refused the whole operation
+ * in its own words; all other messages come from subgraphs, which choose their codes and quote texts of others.
  */
 export function errorLines(errors: readonly GraphQLFormattedError[]): {
   readonly text: string;
@@ -58,8 +57,9 @@ export function errorLines(errors: readonly GraphQLFormattedError[]): {
   const lines = errors.slice(0, mostErrors).map(({ message, path, extensions = {} }) => {
     const code = isPlain(String(extensions['code'])) ? String(extensions['code']) : 'ERROR';
     const at = path ? ` at ${path.filter((one) => isPlain(String(one))).join('.')}` : '';
-    const isRefusal = (lookUp(code)?.http ?? 500) < 500;
-    return `${code}${at}: ${isRefusal ? printable(message) : texts.add(message)}${waitOf(extensions)}`;
+    const isOwn = path === undefined && extensions['subgraph'] === undefined;
+    const said = isOwn || isPlain(message) ? printable(message) : texts.add(message);
+    return `${code}${at}: ${said}${waitOf(extensions)}`;
   });
   const more = errors.length > mostErrors ? [`and ${errors.length - mostErrors} further errors`] : [];
   return { text: [...lines, ...more].join('\n'), untrusted: texts.block() };

@@ -12,7 +12,8 @@ export const createProposalText = `mutation ($input: CreateProposalInput!) {
   }
 }`;
 
-const paths = { untrusted: [], trusted: ['createProposal.userErrors.message'] };
+// Messages quote notes of people and refusals of dry runs.
+const paths = { untrusted: ['createProposal.userErrors.message'], trusted: [] };
 
 const reason: JsonSchema = {
   type: 'string',
