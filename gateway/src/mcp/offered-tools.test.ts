@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { type Engine } from '@rhizome/federation';
 import { silentLogger } from '@rhizome/log';
+import { fixedTools } from '@rhizome/schema/agent-operations';
 import { discoverSubgraphs, experimentName, type FoundSubgraph } from '@rhizome/schema/repository';
 import { testPrincipal } from '@rhizome/testkit';
 import { buildSchema } from 'graphql';
@@ -41,6 +42,10 @@ describe('the list of tools of this repository', () => {
     const catalogue = await catalogues.current();
     const names = catalogue.of(undefined).map(({ definition }) => definition.name);
     expect(faults).toEqual([]);
+    // The graph has proposals: none of these is left out.
+    expect(names).toEqual(
+      expect.arrayContaining([...fixedTools, 'propose_cancel_jobs', 'propose_retry_jobs']),
+    );
     for (const experiment of experiments)
       expect(names.filter((name) => name.startsWith(`${experiment}_`)).length).toBeGreaterThan(1);
   });
@@ -48,6 +53,7 @@ describe('the list of tools of this repository', () => {
   it.each(experiments)('keeps to 25 tools and 4,000 tokens for a member of %s', async (experiment) => {
     const member = testPrincipal({ subject: 'ada@example', grants: { [experiment]: ['PRODUCTION'] } });
     const tools = (await catalogues.current()).of(member).map(({ definition }) => definition);
+    expect(tools.map(({ name }) => name)).toContain('propose_retry_jobs');
     expect(tools.length).toBeLessThanOrEqual(25);
     expect(JSON.stringify(tools).length / 4).toBeLessThanOrEqual(4000);
     const others = experiments.filter((one) => one !== experiment);

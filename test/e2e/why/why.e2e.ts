@@ -111,8 +111,44 @@ async function explainToAssistant({ file, data, api }: PlaygroundSystem, job: st
   );
   const changes = await call('watch_jobs', { ids: [job], cursor, waitSeconds: 25 });
   expect(changes).toMatch(new RegExp(`${job},[^\\n]*CANCELLED`));
+  await retryByProposal(api(), call, job);
   expect(await ask('resources/read', { uri: `rhizome://job/${job}/log` })).toContain('Untrusted lines');
   expect(await call('run_query', { query: 'mutation { __typename }' })).toContain(
     'a mutation does not run here',
   );
+}
+
+/** The assistant proposes a retry, its person approves it, and it runs once. */
+async function retryByProposal(
+  api: Api,
+  call: (name: string, given: object) => Promise<string>,
+  job: string,
+): Promise<void> {
+  const propose = (): Promise<string> =>
+    call('propose_retry_jobs', { ids: [job], reason: 'The calibration is published.' });
+  const proposed = await propose();
+  const [ref = ''] = /pr-[0-9a-z]+/.exec(proposed) ?? [];
+  expect(proposed).toContain('PROPOSED');
+  expect(await propose()).toContain(ref);
+  const retriesText = 'query ($id: ID!) { job(id: $id) { retriedBy { id } } }';
+  const retry = async (): Promise<string | undefined> => {
+    const { job: found } = await api.data<{ job: { retriedBy: { id: string } | null } }>(retriesText, {
+      id: job,
+    });
+    return found.retriedBy?.id;
+  };
+  expect(await retry()).toBeUndefined();
+  const approve = (): Promise<{ proposal: object | null; userErrors: readonly object[] }> =>
+    api.change('approveProposal', { id: ref }, 'proposal { status } userErrors { code }');
+  expect(await approve()).toEqual({ proposal: { status: expect.any(String) }, userErrors: [] });
+  await waitFor('the change', async () => (await call('list_proposals', { status: 'DONE' })).includes(ref), {
+    deadlineMs: 30_000,
+  });
+  const retried = await retry();
+  expect(retried).toMatch(/^job_/);
+  await approve();
+  const outcomeText = 'query ($id: ID!) { proposal(id: $id) { outcome { data } } }';
+  const { proposal } = await api.data<{ proposal: { outcome: { data: object } } }>(outcomeText, { id: ref });
+  expect(proposal.outcome.data).toMatchObject({ jobs: [{ id: retried }], result: { changedCount: 1 } });
+  expect(await retry()).toBe(retried);
 }
