@@ -318,10 +318,23 @@ function checkIdentities({ auth, host, issuers, identity, mongoUri }: GatewayCon
   }
 }
 
-function checkMcp({ mcp, identity, auth }: GatewayConfig): void {
-  if (!mcp.enabled || auth === 'off' || (mcp.url ?? identity.issuer) !== undefined) return;
+function checkMcp(config: GatewayConfig): void {
+  const { mcp, identity, auth } = config;
+  if (!mcp.enabled || auth === 'off') return;
+  if (mcp.url !== undefined) return checkMcpUrl(mcp.url, config);
+  if (identity.issuer !== undefined) return;
   const text = 'mcp.url: it is missing; must be the public address of the endpoint, such as https://host/mcp';
   throw new DomainError('CONFIG_INVALID', text, { field: 'mcp.url', expected: 'an address' });
+}
+
+/** Its tokens are separated from all others by this address alone. */
+function checkMcpUrl(url: string, { identity, audience }: GatewayConfig): void {
+  const { issuer, otherAudiences, storages } = identity;
+  const others = [audience, issuer, ...otherAudiences, ...storages.map((one) => one.audience)];
+  const expected = 'an address with the path /mcp that is no audience of other tokens';
+  if (new URL(url).pathname === '/mcp' && !others.includes(url)) return;
+  const text = `mcp.url: ${JSON.stringify(url)} is not possible; must be ${expected}`;
+  throw new DomainError('CONFIG_INVALID', text, { field: 'mcp.url', value: url, expected });
 }
 
 function checkRetention({ audit }: GatewayConfig): void {

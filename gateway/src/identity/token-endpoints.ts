@@ -89,6 +89,7 @@ export class TokenEndpoints {
     const name = form.get('grant_type') ?? '';
     const grant = this.#grants.get(name);
     this.#attempts.name(attempt, form);
+    if (name === grantTypes.refresh || name === grantTypes.robot) this.#refuseTarget(form);
     if (grant) return grant(form, attempt);
     const text = `grant_type: ${JSON.stringify(name.slice(0, 100))} is not supported; must be one of ${[...this.#grants.keys()].join(', ')}`;
     return { status: 400, body: { error: 'unsupported_grant_type', error_description: text } };
@@ -143,6 +144,17 @@ export class TokenEndpoints {
     return named === null || own.audience.includes(named) ? null : named;
   }
 
+  /**
+   * Refreshes and robots get tokens for the API only: one for another service would have more rights than was asked.
+   * @throws DomainError BAD_REQUEST
+   */
+  #refuseTarget(form: URLSearchParams): void {
+    const target = this.#targetOf(form);
+    if (target === null) return;
+    const field = form.get('resource') === target ? 'resource' : 'audience';
+    throw invalid(field, target, ['absent; a token for another service comes from a token exchange']);
+  }
+
   /** The metadata of the issuer, with the issuers at which callers can log in. */
   async #metadata(): Promise<Answer> {
     const { trusted, issuers } = this.#options.identity;
@@ -162,7 +174,9 @@ export class TokenEndpoints {
     const form = await readForm(request);
     const token = form.get('token') ?? '';
     await this.#attempts.admit(attempt, claimOfToken(token, this.#options.identity));
-    const holder = await this.#options.identity.tokens.revoke(token);
+    const { resources = [], identity } = this.#options;
+    const audiences = [...identity.otherAudiences, ...resources];
+    const holder = await identity.tokens.revoke(token, audiences);
     if (holder) {
       this.#attempts.succeeded(attempt);
       this.#attempts.record({ ...attempt, action: 'oauth.revoke' }, holder);

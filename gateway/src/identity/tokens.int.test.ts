@@ -81,6 +81,17 @@ describe('the token endpoint', () => {
       expect((await list(body.access_token)).status).toBe(200);
       const own = await login();
       expect((await list(own.body.access_token)).status).toBe(401);
+      const refreshed = await token({
+        ...{ grant_type: 'refresh_token', refresh_token: own.body.refresh_token, [field]: endpoint },
+      });
+      expect(refreshed).toMatchObject({
+        status: 400,
+        body: { error_description: expect.stringContaining(`${field}: `) },
+      });
+      await postForm(served.origin, '/oauth/revoke', { token: body.access_token });
+      await waitFor('the revocation', async () => (await list(body.access_token)).status === 401, {
+        deadlineMs: 30_000,
+      });
     },
   );
 

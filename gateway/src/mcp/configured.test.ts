@@ -24,6 +24,20 @@ describe('mcp', () => {
     const url = 'https://rhizome.test/mcp';
     expect(settingsOf({ ...enabled, RHIZOME_GATEWAY_MCP_URL: url })).toMatchObject({ enabled: true, url });
   });
+
+  it.each([
+    ['another path', 'https://rhizome.test/x/mcp', {}],
+    [
+      'the audience of the API',
+      'https://rhizome.test/mcp',
+      { RHIZOME_GATEWAY_AUDIENCE: 'https://rhizome.test/mcp' },
+    ],
+  ])('refuses %s', (_what, url, more) => {
+    const env = { RHIZOME_GATEWAY_MCP_ENABLED: 'true', RHIZOME_GATEWAY_MCP_URL: url, ...more };
+    expect(() => settingsOf(env)).toThrow(
+      /mcp\.url: "https:.* is not possible; must be an address with the path/,
+    );
+  });
 });
 
 describe('readOperationFolders', () => {

@@ -126,14 +126,16 @@ export class McpEndpoint implements Endpoints {
       throw new McpRefusal(405, 405, `${request.method ?? ''} is not supported; use POST`);
     }
     assertJsonBody(request);
-    const principal = withoutToken(await identity.ofRequest(request));
     const address = addressOf(request);
     const gone = new Cancellation();
+    // Before the first wait: a client may disconnect during it.
     response.once('close', () => {
       this.#running.delete(gone);
       if (!response.writableFinished)
         gone.cancel(new DomainError('REQUEST_CANCELLED', 'The client disconnected'));
     });
+    const principal = withoutToken(await identity.ofRequest(request));
+    if (response.closed) return;
     if (principal) this.#running.set(gone, principal);
     await inbox.turn(principal?.subject ?? address);
     const bytes = Number(request.headers['content-length'] ?? mostBytes) || 0;

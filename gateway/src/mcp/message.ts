@@ -1,6 +1,6 @@
 /** Checks of requests before the protocol sees them. */
 import type { IncomingMessage } from 'node:http';
-import { DomainError } from '@rhizome/errors';
+import { DomainError, isInternalError } from '@rhizome/errors';
 import { originsOf } from '../identity/origins.js';
 
 /** A refusal, with its HTTP status and its code in JSON-RPC. */
@@ -78,7 +78,8 @@ export function onlyOwnNotifications(message: McpMessage): McpMessage {
 /** The refusal of an error of the gateway. */
 export function refusalOf(error: unknown): McpRefusal {
   if (error instanceof McpRefusal) return error;
-  if (!(error instanceof DomainError)) return new McpRefusal(500, -32603, 'Internal error');
+  if (!(error instanceof DomainError) || isInternalError(error))
+    return new McpRefusal(500, -32603, 'Internal error');
   const { code, http, message } = error;
   if (code === 'REQUEST_TOO_LARGE') return new McpRefusal(413, 413, message);
   if (code === 'REQUEST_TIMEOUT') return new McpRefusal(408, 408, message);

@@ -6,6 +6,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import {
   type CallToolResult,
   createMcpHandler,
+  INTERNAL_ERROR,
   INVALID_PARAMS,
   type McpHttpHandler,
   ProtocolError,
@@ -13,7 +14,7 @@ import {
   Server,
   type Tool as ListedTool,
 } from '@modelcontextprotocol/server';
-import { isDomainError } from '@rhizome/errors';
+import { isDomainError, isInternalError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { McpCall } from './call.js';
@@ -96,25 +97,31 @@ export class McpProtocol {
         },
       },
     );
-    server.setRequestHandler('tools/list', async () => {
-      const tools = (await catalogues.current()).of(call.principal);
-      return { tools: tools.map(({ definition }) => definition as unknown as ListedTool) };
-    });
-    server.setRequestHandler('tools/call', async ({ params }) => {
-      const { name, arguments: given = {} } = params;
-      return (await this.#call(name, given, call)) as CallToolResult;
-    });
+    server.setRequestHandler('tools/list', () =>
+      this.#masked(async () => {
+        const tools = (await catalogues.current()).of(call.principal);
+        return { tools: tools.map(({ definition }) => definition as unknown as ListedTool) };
+      }),
+    );
+    server.setRequestHandler('tools/call', ({ params }) =>
+      this.#masked(async () => {
+        const { name, arguments: given = {} } = params;
+        return (await this.#call(name, given, call)) as CallToolResult;
+      }),
+    );
     server.setRequestHandler('resources/list', () => ({ resources: resources.list() }));
     server.setRequestHandler('resources/templates/list', () => ({
       resourceTemplates: [...resourceTemplates],
     }));
-    server.setRequestHandler('resources/read', async ({ params: { uri } }) => {
-      const contents = await resources.read(uri, call);
-      if (contents) return { contents } as ReadResourceResult;
-      throw new ProtocolError(INVALID_PARAMS, 'The resource does not exist, or you may not read it.', {
-        uri,
-      });
-    });
+    server.setRequestHandler('resources/read', ({ params: { uri } }) =>
+      this.#masked(async () => {
+        const contents = await resources.read(uri, call);
+        if (contents) return { contents } as ReadResourceResult;
+        throw new ProtocolError(INVALID_PARAMS, 'The resource does not exist, or you may not read it.', {
+          uri,
+        });
+      }),
+    );
     server.setRequestHandler('prompts/list', () => ({ prompts: promptList }));
     server.setRequestHandler('prompts/get', ({ params }) => {
       const found = findPrompt(params.name, params.arguments ?? {});
@@ -122,6 +129,19 @@ export class McpProtocol {
       throw new ProtocolError(INVALID_PARAMS, found);
     });
     return server;
+  }
+
+  /** Sends errors of the domain as they are, and keeps the texts of all others, which name hosts, from clients. */
+  async #masked<T>(answer: () => Promise<T>): Promise<T> {
+    try {
+      return await answer();
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      if (isDomainError(error) && !isInternalError(error))
+        throw new ProtocolError(INTERNAL_ERROR, `${error.code}: ${error.message}`);
+      this.#options.log.error({ err: error }, 'request of an agent failed');
+      throw new ProtocolError(INTERNAL_ERROR, 'Internal error');
+    }
   }
 
   async #call(name: string, given: Readonly<Record<string, unknown>>, call: McpCall) {
@@ -135,7 +155,8 @@ export class McpProtocol {
       if (result.isError !== true) outcome = 'ok';
       return result;
     } catch (error) {
-      if (isDomainError(error)) return errorResult(`${error.code}: ${error.message}`);
+      if (isDomainError(error) && !isInternalError(error))
+        return errorResult(`${error.code}: ${error.message}`);
       log.error({ err: error, tool: name }, 'tool failed');
       return errorResult('INTERNAL_SERVER_ERROR: the tool failed; the operators of the gateway see why');
     } finally {

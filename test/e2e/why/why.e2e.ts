@@ -102,7 +102,11 @@ async function explainToAssistant({ file, data, api }: PlaygroundSystem, job: st
   expect(explained).toContain('constraints');
   expect(await call('my_jobs', { states: ['ACTIVATED'] })).toContain(job);
   // From a cursor on, no change is missed, whenever it occurs.
-  const cursor = /cursor: \\"([^"\\]+)/.exec(await call('watch_jobs', { ids: [job], waitSeconds: 1 }))?.[1];
+  const watched = async (from?: string): Promise<string | undefined> =>
+    /cursor: \\"([^"\\]+)/.exec(await call('watch_jobs', { ids: [job], waitSeconds: 0, cursor: from }))?.[1];
+  const cursor = await watched();
+  expect(cursor).toBeDefined();
+  expect(await watched(cursor)).toBe(cursor);
   await api().data(
     'mutation ($input: CancelJobsInput!) { cancelJobs(input: $input) { userErrors { code } } }',
     {

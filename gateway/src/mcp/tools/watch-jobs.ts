@@ -13,6 +13,9 @@ import { givenInputs, readOnly, type Tool } from './tool.js';
 export const watchLimits = { waitSeconds: 25, events: 50 } as const;
 /** Time without a change after which the changes so far are returned, in milliseconds. */
 const idleMs = 500;
+/** Least time for the subscription to open, and for changes since a cursor, in milliseconds. */
+const openingMs = 5000;
+const catchUpMs = 1000;
 
 const text = `subscription ($filter: JobFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
@@ -68,7 +71,11 @@ export function watchJobsTool(schema: GraphQLSchema): Tool | undefined {
       if ('data' in opened) return answerResult(opened, { untrusted: [], trusted: [] });
       const forget = call.cancellation.onCancel(() => void opened.return());
       try {
-        return await read(opened, { waitMs: waitSeconds * 1000, maxEvents });
+        return await read(opened, {
+          waitMs: waitSeconds * 1000,
+          maxEvents,
+          ...(typeof cursor === 'string' && { from: cursor }),
+        });
       } finally {
         forget();
         await opened.return();
@@ -87,24 +94,37 @@ function filterOf(ids: unknown, taskId: unknown, principal: Principal | undefine
   return principal ? { owners: [personOf(principal).subject] } : {};
 }
 
-/** Reads until there are enough changes, none came for a moment, or the time is over. */
+/**
+ * Reads until there are enough changes, none came for a moment, or the time is over. The time starts with the
+ * first message, and is long enough to read what has changed since a cursor.
+ */
 async function read(
   stream: ClientStream,
-  { waitMs, maxEvents }: { readonly waitMs: number; readonly maxEvents: number },
+  {
+    waitMs,
+    maxEvents,
+    from,
+  }: { readonly waitMs: number; readonly maxEvents: number; readonly from?: string },
 ): Promise<ToolResult> {
   const changes: Change[] = [];
-  let cursor: string | undefined;
+  let cursor = from;
   let end: ToolResult | undefined;
   let idle: NodeJS.Timeout | undefined;
   // Ending the stream ends the loop below.
   const stop = (): void => void stream.return();
-  const deadline = setTimeout(stop, waitMs);
+  let deadline = setTimeout(stop, Math.max(waitMs, from === undefined ? openingMs : catchUpMs));
+  let isOpen = false;
   try {
     for await (const event of stream) {
       const { data, errors = [] } = JSON.parse(event.text) as StreamMessage;
       if (errors.length > 0) {
         end = answerResult({ data: null, errors }, { untrusted: [], trusted: [] });
         break;
+      }
+      if (!isOpen) {
+        isOpen = true;
+        clearTimeout(deadline);
+        deadline = setTimeout(stop, Math.max(waitMs, from === undefined ? 0 : catchUpMs));
       }
       cursor = data?.jobStateChanged?.cursor ?? cursor;
       const change = data?.jobStateChanged?.event;
@@ -118,7 +138,12 @@ async function read(
     clearTimeout(deadline);
     clearTimeout(idle);
   }
-  return end && changes.length === 0 ? end : changesResult(changes, cursor);
+  if (cursor === undefined)
+    return end ?? errorResult('SERVICE_UNAVAILABLE: the stream of jobs did not open; try again');
+  if (end && changes.length === 0) return end;
+  const result = changesResult(changes, cursor);
+  // The changes were delivered; the reason of the end follows them.
+  return end ? { ...result, content: [...result.content, ...end.content] } : result;
 }
 
 interface StreamMessage {
@@ -128,7 +153,7 @@ interface StreamMessage {
   readonly errors?: Parameters<typeof answerResult>[0]['errors'];
 }
 
-function changesResult(changes: readonly Change[], cursor: string | undefined): ToolResult {
+function changesResult(changes: readonly Change[], cursor: string): ToolResult {
   const texts = new UntrustedTexts();
   const judged = (value: string | null): string | null =>
     value === null || isPlain(value) ? value : texts.add(value);
@@ -144,6 +169,6 @@ function changesResult(changes: readonly Change[], cursor: string | undefined): 
         ['reason', judged(reason)],
       ]),
   );
-  const head = `# changes: ${changes.length}; cursor: ${JSON.stringify(cursor ?? null)}`;
+  const head = `# changes: ${changes.length}; cursor: ${JSON.stringify(cursor)}`;
   return textResult(rows.length === 0 ? head : `${head}\n${csv(rows)}`, texts.block());
 }

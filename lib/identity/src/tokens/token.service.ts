@@ -112,13 +112,18 @@ export class TokenService {
 
   constructor(options: TokenServiceOptions) {
     this.#options = options;
-    const { issuer, audience, keys, revocations, clock } = options;
-    this.#verifier = createVerifier({
+    this.#verifier = this.#verifierFor([], 100);
+  }
+
+  /** A verifier of own tokens for the API, and for these other audiences. */
+  #verifierFor(audiences: readonly string[], cacheSize: number): Verifier {
+    const { issuer, audience, keys, revocations, clock } = this.#options;
+    return createVerifier({
       issuers: [{ issuer, jwks: () => keys.jwks() }],
-      audience,
+      audience: [audience, ...audiences],
       revocations,
       clock,
-      cacheSize: 100,
+      cacheSize,
     });
   }
 
@@ -195,16 +200,19 @@ export class TokenService {
   }
 
   /**
-   * Revokes a refresh token with its login, or an access token. Unknown tokens are ignored (RFC 7009).
+   * Revokes a refresh token with its login, or an access token for the API or one of `audiences`. Unknown
+   * tokens are ignored (RFC 7009).
    * @returns the holder; undefined for an unknown token
    */
-  async revoke(token: string): Promise<TokenHolder | undefined> {
+  async revoke(token: string, audiences: readonly string[] = []): Promise<TokenHolder | undefined> {
     const { refreshTokens, revocations } = this.#options;
     if (token.startsWith('rhr_')) {
       const ended = await refreshTokens.end(token);
       return ended === undefined ? undefined : humanHolder(ended);
     }
-    const principal = await this.#verifier.verify(token).catch((error: unknown) => {
+    // Only here: a token for another audience is never exchanged for one for the API.
+    const verifier = audiences.length === 0 ? this.#verifier : this.#verifierFor(audiences, 1);
+    const principal = await verifier.verify(token).catch((error: unknown) => {
       if (isDomainError(error) && error.http < 500) return undefined;
       throw error;
     });
