@@ -145,7 +145,7 @@ export class TokenEndpoints {
   }
 
   /**
-   * Refreshes and robots get tokens for the API only: one for another service would have more rights than was asked.
+   * Refreshes and robots get tokens for the API only, which would have more rights than was asked for here.
    * @throws DomainError BAD_REQUEST
    */
   #refuseTarget(form: URLSearchParams): void {

@@ -100,7 +100,10 @@ export class Catalogues {
     const found: CheckedOperation[] = [];
     const leaveOut = (fault: object): void =>
       log.warn({ ...fault, version: offered.version }, 'operation of agents left out');
-    for (const subgraph of await offered.read()) {
+    const subgraphs = await offered.read();
+    const ofExperiments = subgraphs.filter(({ typePrefix }) => typePrefix !== null);
+    const experiments = new Set(ofExperiments.map(({ name }) => name));
+    for (const subgraph of subgraphs) {
       // The validation of one subgraph's operations takes some milliseconds.
       await nextLoopTurn();
       const { operations, faults } = checkOperations(subgraph, schema);
@@ -111,7 +114,7 @@ export class Catalogues {
     faults.forEach(leaveOut);
     const usable = operations.filter(({ stakes }) => stakes === null || hasProposals);
     const tools = [
-      ...fixedToolsOf({ schema, limits, rates, runsQueries }),
+      ...fixedToolsOf({ schema, limits, rates, runsQueries, experiments }),
       ...usable.map((operation) => operationTool(operation)),
     ];
     return new Catalogue(tools);

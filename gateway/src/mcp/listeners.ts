@@ -2,9 +2,9 @@
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ServerResponse } from 'node:http';
-import { type Expiries, keyOf } from '../policy/index.js';
+import type { Expiries } from '../policy/index.js';
 
-/** Streams of one caller: clients open several while they find out what a server offers. */
+/** Streams of one person with all agents: clients open several while they find out what a server offers. */
 const mostStreams = 4;
 
 /** Counts and ends the streams. */
@@ -18,7 +18,7 @@ export class Listeners {
 
   /** Admits the stream of a response. @throws DomainError LIMIT_EXCEEDED */
   admit(principal: Principal | undefined, address: string, response: ServerResponse): void {
-    const key = principal ? keyOf(principal) : address;
+    const key = principal ? (principal.actsFor ?? principal.subject) : address;
     const open = this.#open.get(key) ?? 0;
     if (open >= mostStreams) {
       const text = `${mostStreams} streams of notifications are open; close one of them first`;

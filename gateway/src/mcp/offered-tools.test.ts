@@ -6,6 +6,7 @@ import { fixedTools } from '@rhizome/schema/agent-operations';
 import { discoverSubgraphs, experimentName, type FoundSubgraph } from '@rhizome/schema/repository';
 import { testPrincipal } from '@rhizome/testkit';
 import { buildSchema } from 'graphql';
+import type { McpCall } from './call.js';
 import { Catalogues } from './catalogue.js';
 
 const root = new URL('../../../', import.meta.url).pathname;
@@ -58,5 +59,17 @@ describe('the list of tools of this repository', () => {
     expect(JSON.stringify(tools).length / 4).toBeLessThanOrEqual(4000);
     const others = experiments.filter((one) => one !== experiment);
     expect(tools.filter(({ name }) => others.some((one) => name.startsWith(`${one}_`)))).toEqual([]);
+  });
+
+  it.each(experiments)('searches the fields of %s for its members only', async (experiment) => {
+    const found = async (grants: Record<string, ['PRODUCTION']>): Promise<string> => {
+      const principal = testPrincipal({ subject: 'ada@example', grants });
+      const tool = (await catalogues.current()).find('search_schema', principal);
+      const result = await tool?.call({ words: experiment, limit: 20 }, { principal } as McpCall);
+      return result?.content[0]?.text ?? '';
+    };
+    const place = new RegExp(`^(.*\\.)?${experiment}(\\.| \\()`, 'm');
+    expect(await found({ [experiment]: ['PRODUCTION'] })).toMatch(place);
+    expect(await found({ other: ['PRODUCTION'] })).not.toMatch(place);
   });
 });

@@ -131,7 +131,7 @@ export class McpProtocol {
     return server;
   }
 
-  /** Sends errors of the domain as they are, and keeps the texts of all others, which name hosts, from clients. */
+  /** Sends errors of the domain as they are. Others, whose texts may name hosts, are only logged. */
   async #masked<T>(answer: () => Promise<T>): Promise<T> {
     try {
       return await answer();

@@ -40,8 +40,8 @@ const logText = `query ($id: ID!, $after: String) {
 }`;
 
 /**
- * Pages and characters of a log that are read to find its end. A page of 50 chunks has 3 MB at most; all of it
- * passes through the event loop.
+ * Pages and characters of a log that are read to find its end. All of it passes through the event loop, and a
+ * page of 50 chunks has 3 MB at most.
  */
 const mostPages = 40;
 const mostRead = 1_000_000;

@@ -46,8 +46,8 @@ function blocks(...texts: (string | undefined)[]): ToolResult['content'] {
 const mostErrors = 10;
 
 /**
- * Errors in one line each: code, field, message. Without a field, the gateway itself has refused it, in its own
- * words; all other messages come from subgraphs, which choose their codes and quote texts of others.
+ * Errors in one line each: code, field, message. Without a field, the gateway has refused the operation, in
+ * its own words; all other messages come from subgraphs, which choose their codes and quote texts of others.
  */
 export function errorLines(errors: readonly GraphQLFormattedError[]): {
   readonly text: string;

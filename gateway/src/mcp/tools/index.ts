@@ -15,15 +15,23 @@ export interface FixedToolOptions {
   readonly limits: Pick<GatewayLimits, 'assumedListSize'>;
   readonly rates: RateLimiter | undefined;
   readonly runsQueries: boolean;
+  /** Names of the experiments, which are those of their fields. */
+  readonly experiments: ReadonlySet<string>;
 }
 
 /** The tools of the gateway, except those that a graph without their fields cannot have. */
-export function fixedToolsOf({ schema, limits, rates, runsQueries }: FixedToolOptions): readonly Tool[] {
+export function fixedToolsOf({
+  schema,
+  limits,
+  rates,
+  runsQueries,
+  experiments,
+}: FixedToolOptions): readonly Tool[] {
   const found = [
     explainJobTool(schema),
     myLimitsTool(rates),
     runsQueries ? runQueryTool(schema, limits.assumedListSize) : undefined,
-    searchSchemaTool(schema),
+    searchSchemaTool(schema, experiments),
     watchJobsTool(schema),
     ...proposalTools(schema),
   ];

@@ -47,9 +47,14 @@ export class SchemaIndex {
   }
 
   /** The fields that fit best, those near the root first among equals. */
-  find(query: string, most: number): readonly FoundField[] {
+  find(
+    query: string,
+    most: number,
+    isShown: (field: FoundField) => boolean = () => true,
+  ): readonly FoundField[] {
     const asked = [...wordsOf(query, 1).keys()];
     const scored = this.#entries
+      .filter(isShown)
       .map((entry) => ({ entry, score: this.#score(entry, asked) / (1 + 0.15 * entry.path.length) }))
       .filter(({ score }) => score > 0);
     scored.sort((a, b) => b.score - a.score || a.entry.path.length - b.entry.path.length);

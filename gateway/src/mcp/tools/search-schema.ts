@@ -1,4 +1,5 @@
 /** `search_schema`: the fields of the API that fit some words, instead of the whole schema. */
+import { can } from '@rhizome/authz';
 import {
   getNamedType,
   type GraphQLSchema,
@@ -7,6 +8,7 @@ import {
   isLeafType,
   isObjectType,
 } from 'graphql';
+import { printable } from '../results/render.js';
 import { errorResult, textResult } from '../results/tool-result.js';
 import { type FoundField, SchemaIndex } from './schema-index.js';
 import { givenInputs, readOnly, type Tool } from './tool.js';
@@ -14,11 +16,15 @@ import { givenInputs, readOnly, type Tool } from './tool.js';
 const mostFields = 20;
 /** Characters of a description that is shown. */
 const longestDescription = 140;
-/** Enums and inputs that are shown with the fields that take them. */
+/** Enums and inputs that are shown with the fields that take them, and what is shown of each. */
 const mostTypes = 6;
+const mostMembers = 30;
 
-/** The tool. The index is made at the first search. */
-export function searchSchemaTool(schema: GraphQLSchema): Tool {
+/**
+ * The tool. The index is made at the first search. What an experiment has written about its fields is shown
+ * to its members only, as its tools are.
+ */
+export function searchSchemaTool(schema: GraphQLSchema, experiments: ReadonlySet<string>): Tool {
   let index: SchemaIndex | undefined;
   const definition = {
     name: 'search_schema',
@@ -39,7 +45,7 @@ export function searchSchemaTool(schema: GraphQLSchema): Tool {
   return {
     definition,
     isFor: () => true,
-    call: (given) => {
+    call: (given, { principal }) => {
       const inputs = givenInputs(given, definition);
       if (typeof inputs === 'string') return Promise.resolve(errorResult(inputs));
       const { words, limit = 8 } = inputs;
@@ -48,7 +54,10 @@ export function searchSchemaTool(schema: GraphQLSchema): Tool {
       if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > mostFields)
         return Promise.resolve(errorResult(`limit: must be a whole number from 1 to ${mostFields}`));
       index ??= new SchemaIndex(schema);
-      return Promise.resolve(textResult(describe(index.find(words, limit as number), schema)));
+      const isShown = ({ path }: FoundField): boolean =>
+        !principal || path.every((name) => !experiments.has(name) || can(principal, 'experiment:read', name));
+      const found = index.find(words, limit as number, isShown);
+      return Promise.resolve(textResult(describe(found, schema)));
     },
   };
 }
@@ -58,7 +67,7 @@ function describe(found: readonly FoundField[], schema: GraphQLSchema): string {
   if (!first) return 'No field fits these words. Use other ones, such as job, task, queue, worker, dataset.';
   const lines = found.map(({ type, field, path }) => {
     const args = field.args.map((argument) => `${argument.name}: ${String(argument.type)}`).join(', ');
-    const of = (field.description ?? '').replace(/\s+/g, ' ').slice(0, longestDescription);
+    const of = printable((field.description ?? '').trim().slice(0, longestDescription));
     return `${path.join('.')} (${type}.${field.name}${args === '' ? '' : `(${args})`}: ${String(field.type)}) ${of}`;
   });
   return [...lines, ...inputsOf(found), `Example: ${exampleOf(first, schema)}`].join('\n');
@@ -72,14 +81,20 @@ function inputsOf(found: readonly FoundField[]): readonly string[] {
       return [
         `enum ${type.name}: ${type
           .getValues()
+          .slice(0, mostMembers)
           .map(({ name }) => name)
-          .join(' ')}`,
+          .join(' ')}${restOf(type.getValues())}`,
       ];
     if (!isInputObjectType(type)) return [];
-    const fields = Object.values(type.getFields()).map((field) => `${field.name}: ${String(field.type)}`);
-    return [`input ${type.name}: ${fields.join(', ')}`];
+    const all = Object.values(type.getFields());
+    const fields = all.slice(0, mostMembers).map((field) => `${field.name}: ${String(field.type)}`);
+    return [`input ${type.name}: ${fields.join(', ')}${restOf(all)}`];
   });
   return lines.slice(0, mostTypes);
+}
+
+function restOf(all: readonly unknown[]): string {
+  return all.length > mostMembers ? ` and ${all.length - mostMembers} more` : '';
 }
 
 /** A query of the field with its required arguments as variables, and with a few leaves. */
