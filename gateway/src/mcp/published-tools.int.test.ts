@@ -3,6 +3,7 @@ import { waitFor } from '@rhizome/testkit';
 import { coreSdl, live, liveSystem, publish, rollback, sdlOf } from '../testing/live-registry.js';
 import { openTestAudit } from '../testing/audit-system.js';
 import { connectClient, mcpUrl, startMcpSystem, textsOf } from '../testing/mcp-system.js';
+import { startProposalSystem } from '../testing/proposal-system.js';
 import { endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
 let system: RegistrySystem;
@@ -84,38 +85,48 @@ describe('operations that are published with a schema', () => {
 });
 
 describe('mutations that are published', () => {
-  it('becomes proposals, with the operation and the reason', async () => {
-    const proposing = `${coreSdl}
-      "A proposal." type Proposal { "R." ref: String "S." status: String "K." stakes: String "E." expiresAt: String "P." preview: Preview }
-      "Effects." type Preview { "T." targetCount: Int "R." refusedCount: Int "C." coreHours: Int "G." gpuHours: Int "D." isDryRun: String }
-      "An error." type ProposalFault { "C." code: String "M." message: String "P." path: String }
-      "A change." input CreateProposalInput { "O." operation: String! "V." variables: JSON "R." reason: String! }
-      "Result." type CreateProposalPayload { "N." isNew: String "P." proposal: Proposal "E." userErrors: [ProposalFault] }
-      type Mutation {
-        "Proposes." createProposal("I." input: CreateProposalInput!): CreateProposalPayload
-        "Cancels." cancel("Id." id: ID!): Job
-      }`;
-    system.serve(endpointOf('core'), proposing);
+  it('becomes proposals, which a person approves and which run once', async () => {
+    const proposing = await startProposalSystem({ mcpUrl });
+    proposing.jobs.set('job_1', { id: 'job_1', experiment: 'heron', state: 'RUNNING', attempt: 1 });
     const cancel =
-      '"Cancels a job." mutation CancelJob("Id of the job." $id: ID!) { cancel(id: $id) { id } }';
-    const { version, userErrors } = await published({ subgraph: 'core', agentOperations: [cancel] });
-    expect([version === null, userErrors]).toEqual([false, []]);
-    const admin = [{ experiment: '*', roles: ['ADMIN' as const] }];
-    const token = await system.tokens.mint({
+      '"Cancels jobs." mutation CancelJobs("Ids of jobs." $ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { changedCount userErrors { code } } }';
+    const input = { subgraph: 'core', agentOperations: [cancel] };
+    const { data, messages } = await proposing.ask(publish, { input });
+    expect([messages, data.publishSchema.userErrors]).toEqual([[], []]);
+    const grants = [{ experiment: 'heron', roles: ['USER' as const] }];
+    const token = await proposing.tokens.mint({
       ...{ subject: 'agt_1', kind: 'AGENT', actsFor: 'ada@example', audience: mcpUrl },
-      ...{ grants: admin, boundedBy: admin },
+      ...{ grants, boundedBy: grants },
     });
-    const client = await connectClient(new URL('/mcp', system.url).href, 'legacy', token);
+    const client = await connectClient(new URL('/mcp', proposing.url).href, 'legacy', token);
     const { tools } = await client.listTools();
-    expect(tools.find(({ name }) => name === 'propose_cancel_job')).toMatchObject({
+    expect(tools.find(({ name }) => name === 'propose_cancel_jobs')).toMatchObject({
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-      inputSchema: { required: ['id', 'reason'] },
+      inputSchema: { required: ['ids', 'reason'] },
     });
     const call = (given: object) =>
-      client.callTool({ name: 'propose_cancel_job', arguments: { id: 'job_1', ...given } });
+      client.callTool({ name: 'propose_cancel_jobs', arguments: { ids: ['job_1'], ...given } });
     expect(textsOf(await call({}))).toEqual(['reason: it is missing; must say why the change helps']);
-    const [text] = textsOf(await call({ reason: 'It hangs.' }));
-    expect(text).toContain('createProposal');
+    const [text = ''] = textsOf(await call({ reason: 'It hangs.' }));
+    const [ref = ''] = /pr-[0-9a-z]+/.exec(text) ?? [];
+    expect(text).toContain('PROPOSED');
+    expect(textsOf(await call({ reason: 'It hangs.' }))[0]).toContain(ref);
+    expect(proposing.calls).toEqual([]);
+
+    const ada = await proposing.tokens.human('ada@example', { heron: 'USER' });
+    const approve =
+      'mutation ($input: ApproveProposalInput!) { approveProposal(input: $input) { userErrors { code } } }';
+    const first = await proposing.ask(approve, { input: { id: ref } }, ada);
+    expect([first.messages, first.data]).toEqual([[], { approveProposal: { userErrors: [] } }]);
+    const listed = async (): Promise<string> => {
+      const result = await client.callTool({ name: 'list_proposals', arguments: { status: 'DONE' } });
+      return textsOf(result)[0] ?? '';
+    };
+    await waitFor('the change', async () => (await listed()).includes(ref), { deadlineMs: 30_000 });
+    await proposing.ask(approve, { input: { id: ref } }, ada);
+    expect(proposing.calls).toMatchObject([
+      { mutation: 'cancelJobs', subject: 'ada@example', input: { selection: { ids: ['job_1'] } } },
+    ]);
   });
 });
 

@@ -104,10 +104,15 @@ const sdl = `
 export interface ProposalSystemSettings {
   readonly fourEyes?: readonly string[];
   readonly openLimit?: number;
+  /** Address of the endpoint for assistants, if there is one. */
+  readonly mcpUrl?: string;
 }
 
 /** Starts the system; all of it is closed at the end of the file. */
-export async function startProposalSystem(settings: ProposalSystemSettings = {}): Promise<ProposalSystem> {
+export async function startProposalSystem({
+  mcpUrl,
+  ...settings
+}: ProposalSystemSettings = {}): Promise<ProposalSystem> {
   let offset = 0;
   const clock: Clock = {
     now: () => new Date(systemClock.now().getTime() + offset),
@@ -118,7 +123,7 @@ export async function startProposalSystem(settings: ProposalSystemSettings = {})
   const agents = await openAgents({ ...settings, mongoUri, database }, { log: silentLogger(), clock });
   leftovers.defer('the proposals', () => agents.close());
   const audit = await openTestAudit();
-  const registry = await startRegistrySystem({ agents, audit, clock });
+  const registry = await startRegistrySystem({ agents, audit, clock, ...(mcpUrl && { mcpUrl }) });
   const state = { refusal: null as string | null };
   const world = { jobs: new Map<string, TestJob>(), task: { state: 'RUNNING' }, calls: [] as TestCall[] };
   const serve = registry.serve;
