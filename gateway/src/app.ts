@@ -306,6 +306,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
+      fileOrigins: options.fileOrigins ?? [],
       endpoints: [
         mcp ?? [],
         identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),

@@ -136,6 +136,7 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
     policies: config.policies,
     staticRoot: config.graphiql ? builtPages : undefined,
     dashboardRoot: config.dashboard,
+    fileOrigins: config.fileOrigins,
   };
 }
 

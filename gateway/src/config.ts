@@ -6,7 +6,7 @@ import { DomainError } from '@rhizome/errors';
 import { agentSettings } from './agent-settings.js';
 import { auditSettings } from './audit-settings.js';
 import { identitySettings } from './identity-settings.js';
-import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
+import { isExactOrigin, isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
 
 const positive = z.number().int().positive();
 
@@ -107,6 +107,15 @@ const schema = z.object({
   graphiql: z.boolean().default(false),
   /** Folder of the built dashboard, served at `/`; none by default. */
   dashboard: z.string().min(1).optional(),
+  /** Origins of storages, such as `https://files.example.org`, from which the dashboard may read files. */
+  fileOrigins: z
+    .array(
+      z.string().refine(isExactOrigin, {
+        error: 'must be an origin such as https://files.example.org, without path and wildcard',
+      }),
+    )
+    .max(50)
+    .default([]),
   /** Shows messages of subgraph errors without a code to clients. */
   uncodedMessages: z.boolean().default(false),
   logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

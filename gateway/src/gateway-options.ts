@@ -65,6 +65,8 @@ export interface GatewayOptions {
   readonly staticRoot?: string | undefined;
   /** Folder of the built dashboard, served at `/`; undefined: none. */
   readonly dashboardRoot?: string | undefined;
+  /** Origins of storages from which the dashboard may read files; default none. */
+  readonly fileOrigins?: readonly string[] | undefined;
   /** The endpoint for assistants; undefined: it is not served. */
   readonly mcp?: McpSettings | undefined;
   /** Planner; default: off the event loop. */

@@ -703,7 +703,17 @@ export type JobPageQueryVariables = Exact<{
 }>;
 
 
-export type JobPageQuery = { job: { sharePath: string, createdAt: string, exitCode: number | null, id: string, name: string, state: JobState, attempt: number, updatedAt: string, owner: { subject: string }, attempts: Array<{ memoryLimit: MemoryLimitMethod | null }>, task: { id: string, name: string } | null, error: { code: string, message: string } | null, pending: { summary: string } | null, progress: { attempt: number, step: number | null, fraction: number | null, reportedAt: string, fractionPerHour: number | null, expectedEndAt: string | null } | null, checkpoints: Array<{ step: number | null, fraction: number | null, madeAt: string, sizeBytes: number }>, transitions: Array<{ to: JobState, at: string, reason: string | null, revision: number }>, worker: { name: string } | null, experiment: { name: string } } | null };
+export type JobPageQuery = { job: { sharePath: string, createdAt: string, exitCode: number | null, id: string, name: string, state: JobState, attempt: number, updatedAt: string, owner: { subject: string }, outputs: Array<{ name: string, sizeBytes: number, sha256: string }>, attempts: Array<{ number: number, memoryLimit: MemoryLimitMethod | null, keptOutputs: Array<{ name: string, sizeBytes: number, sha256: string }> }>, task: { id: string, name: string } | null, error: { code: string, message: string } | null, pending: { summary: string } | null, progress: { attempt: number, step: number | null, fraction: number | null, reportedAt: string, fractionPerHour: number | null, expectedEndAt: string | null } | null, checkpoints: Array<{ step: number | null, fraction: number | null, madeAt: string, sizeBytes: number }>, transitions: Array<{ to: JobState, at: string, reason: string | null, revision: number }>, worker: { name: string } | null, experiment: { name: string } } | null };
+
+export type StoredOutputFragment = { name: string, sizeBytes: number, sha256: string };
+
+export type OutputAddressesQueryVariables = Exact<{
+  id: string;
+  attempt?: number | null | undefined;
+}>;
+
+
+export type OutputAddressesQuery = { job: { id: string, outputFiles: Array<{ name: string, url: string | null }> } | null };
 
 export type JobProgressNowFragment = { attempt: number, step: number | null, fraction: number | null, reportedAt: string, fractionPerHour: number | null, expectedEndAt: string | null };
 
@@ -922,6 +932,9 @@ export type TaskCountsFragment = { totalJobs: number, createdJobs: number, finis
 
 export type AuditLineFragment = { id: string, at: string, action: string, result: AuditResult, codes: Array<string>, repeatCount: number, actor: { subject: string, human: { subject: string } | null } | null, targets: { count: number, ids: Array<string> } };
 
+export const StoredOutputFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"StoredOutput"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobOutput"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}}]} as unknown as DocumentNode<StoredOutputFragment, unknown>;
 export const JobProgressNowFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobProgressNow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobProgress"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"attempt"}},
 {"kind":"Field","name":{"kind":"Name","value":"step"}},
 {"kind":"Field","name":{"kind":"Name","value":"fraction"}},
@@ -1150,7 +1163,10 @@ export const JobPageDocument = {"kind":"Document","definitions":[{"kind":"Operat
 {"kind":"Field","name":{"kind":"Name","value":"sharePath"}},
 {"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
-{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"memoryLimit"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"StoredOutput"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},
+{"kind":"Field","name":{"kind":"Name","value":"memoryLimit"}},
+{"kind":"Field","name":{"kind":"Name","value":"keptOutputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"StoredOutput"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
@@ -1173,12 +1189,19 @@ export const JobPageDocument = {"kind":"Document","definitions":[{"kind":"Operat
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"JobSummary"}},
 {"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"StoredOutput"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobOutput"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}},
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobProgressNow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobProgress"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"attempt"}},
 {"kind":"Field","name":{"kind":"Name","value":"step"}},
 {"kind":"Field","name":{"kind":"Name","value":"fraction"}},
 {"kind":"Field","name":{"kind":"Name","value":"reportedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"fractionPerHour"}},
 {"kind":"Field","name":{"kind":"Name","value":"expectedEndAt"}}]}}]} as unknown as DocumentNode<JobPageQuery, JobPageQueryVariables>;
+export const OutputAddressesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"OutputAddresses"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"outputFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"attempt"},"value":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}}]}}]}}]} as unknown as DocumentNode<OutputAddressesQuery, OutputAddressesQueryVariables>;
 export const JobProgressingDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"JobProgressing"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobProgressChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"ids"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"id"}}]}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},
 {"kind":"Field","name":{"kind":"Name","value":"jobs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"progress"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"JobProgressNow"}}]}}]}}]}}]}},

@@ -1,6 +1,7 @@
 export { parseOptions, type PlaygroundOptions, type TransportKind } from './options.js';
 export { playgroundFilePath, type PlaygroundFile } from './playground-file.js';
-export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
+export { playgroundQueue, seedExperiments, seedQueue, seedStorage } from './seed.js';
+export { filesFolder, startFileService } from './services/file-service.js';
 export {
   type ExperimentServiceOptions,
   type ServiceWorld,

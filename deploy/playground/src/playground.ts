@@ -7,7 +7,7 @@ import { type Logger, createLogger, logFile, logUnhandledRejections } from '@rhi
 import { freePort, type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
 import { endOf } from './processes/child-process.js';
-import { filesFolder, type RunningFileService } from './services/file-service.js';
+import { type FileServiceOptions, filesFolder, type RunningFileService } from './services/file-service.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Shutdown } from './shutdown.js';
 import type { PlaygroundOptions } from './options.js';
@@ -164,11 +164,12 @@ class Playground {
     const system = await import('./deferred-imports.js');
     const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue, seedStorage } =
       system;
-    const serving = this.#startFileService();
+    const port = wanted === 0 ? await freePort() : wanted;
+    const filesPort = await freePort();
+    const serving = this.#startFileService({ port: filesPort, origins: originsAt(port) });
     serving.catch(() => undefined);
     const isolation = this.#tryIsolation();
     isolation.catch(() => undefined);
-    const port = wanted === 0 ? await freePort() : wanted;
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
     const uris = opening.then((mongo) => mongo.users(system.databasesOf(subgraphs)));
@@ -176,7 +177,10 @@ class Playground {
     store.catch(() => undefined);
     const startStack = await system.startStackOf(transport);
     const onFailure = this.#world.onServiceFailure ?? ((error: Error) => this.#failure.abort(error));
-    const stack = await startStack({ store, identities, subgraphs, port, data, log, onFailure });
+    const stack = await startStack({
+      ...{ store, identities, subgraphs, port, data, log, onFailure },
+      fileOrigins: originsAt(filesPort),
+    });
     this.#shutdown.add('the stack', () => stack.stop());
     const token = await identities.newcomer();
     const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
@@ -209,9 +213,9 @@ class Playground {
     return mongo;
   }
 
-  async #startFileService(): Promise<RunningFileService> {
+  async #startFileService(options: FileServiceOptions): Promise<RunningFileService> {
     const { startFileService } = await import('./deferred-imports.js');
-    const service = await startFileService(this.#world.options.data);
+    const service = await startFileService(this.#world.options.data, options);
     this.#shutdown.add('the file service', () => service.stop(fileServiceGraceMs));
     void service.exited.then(() => {
       if (!service.isAsked) this.#failure.abort(new Error(endOf(service)));
@@ -274,6 +278,11 @@ class Playground {
     this.#shutdown.add('the playground file', () => removePlaygroundFile(data));
     return file;
   }
+}
+
+/** Origins of a service of this machine, by address and by name. */
+function originsAt(port: number): readonly string[] {
+  return [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

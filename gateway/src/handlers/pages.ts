@@ -108,8 +108,11 @@ function etagOf(text: string): string {
   return `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
 }
 
-/** Content security policy of the gateway's pages: this host only. The browser blocks the rest. */
-function contentPolicy(host: string, styles: string): string {
+/**
+ * Content security policy of the gateway's pages: this host only, and for scripts of the page the origins that
+ * it may read from. The browser blocks the rest.
+ */
+function contentPolicy(host: string, styles: string, readable: readonly string[]): string {
   return [
     "default-src 'self'",
     "object-src 'none'",
@@ -117,7 +120,7 @@ function contentPolicy(host: string, styles: string): string {
     "img-src 'self' data:",
     "font-src 'self' data:",
     "worker-src 'self'",
-    `connect-src 'self' ws://${host} wss://${host}`,
+    [`connect-src 'self' ws://${host} wss://${host}`, ...readable].join(' '),
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -146,12 +149,13 @@ export function sendGraphiql(
 export function sendDashboard(
   request: IncomingMessage,
   response: ServerResponse,
-  root: string,
+  { root, fileOrigins }: { readonly root: string; readonly fileOrigins: readonly string[] },
 ): Promise<void> {
   return sendPage(request, response, {
     file: join(root, 'index.html'),
     name: 'The dashboard',
     styles: "'self'",
+    readable: fileOrigins,
   });
 }
 
@@ -173,10 +177,20 @@ const pageHeaders = {
   'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 } as const;
 
+interface PageOptions {
+  readonly file: string;
+  /** Name of the page in messages. */
+  readonly name: string;
+  /** Sources of styles. */
+  readonly styles: string;
+  /** Other origins from which scripts of the page may read; default none. */
+  readonly readable?: readonly string[];
+}
+
 async function sendPage(
   request: IncomingMessage,
   response: ServerResponse,
-  { file, name, styles }: { readonly file: string; readonly name: string; readonly styles: string },
+  { file, name, styles, readable = [] }: PageOptions,
 ): Promise<void> {
   const page = await readFile(file).catch(() => undefined);
   if (!page) {
@@ -189,7 +203,11 @@ async function sendPage(
     'content-type': 'text/html; charset=utf-8',
     'content-length': page.length,
     'cache-control': 'no-cache',
-    'content-security-policy': contentPolicy(host && /^[\w.:[\]-]+$/.test(host) ? host : 'localhost', styles),
+    'content-security-policy': contentPolicy(
+      host && /^[\w.:[\]-]+$/.test(host) ? host : 'localhost',
+      styles,
+      readable,
+    ),
     ...pageHeaders,
   });
   response.end(request.method === 'HEAD' ? undefined : page);

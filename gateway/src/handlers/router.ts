@@ -36,6 +36,8 @@ export interface RouterOptions {
   readonly staticRoot: string | undefined;
   /** Folder of the built dashboard; undefined: none is served. */
   readonly dashboardRoot: string | undefined;
+  /** Origins of storages from which the dashboard may read files. */
+  readonly fileOrigins: readonly string[];
   /** Endpoints of tokens, rights and logins; without those of logins the dashboard takes a pasted token. */
   readonly endpoints: readonly Endpoints[];
 }
@@ -105,13 +107,13 @@ export class Router {
 
   /** Serves pages and their files. Returns false if there is none. */
   async #page(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const { staticRoot, dashboardRoot } = this.#options;
+    const { staticRoot, dashboardRoot, fileOrigins } = this.#options;
     if (staticRoot !== undefined && /^\/graphiql\/?(index\.html)?$/.test(path)) {
       await sendGraphiql(request, response, staticRoot);
       return true;
     }
     if (dashboardRoot !== undefined && (path === '/' || path === '/index.html')) {
-      await sendDashboard(request, response, dashboardRoot);
+      await sendDashboard(request, response, { root: dashboardRoot, fileOrigins });
       return true;
     }
     if (staticRoot !== undefined && path === '/') {
@@ -121,7 +123,7 @@ export class Router {
     if (await this.#files?.send(request, response, path)) return true;
     if (await this.#dashboard?.send(request, response, path)) return true;
     if (dashboardRoot === undefined || !wantsPage(request, path)) return false;
-    await sendDashboard(request, response, dashboardRoot);
+    await sendDashboard(request, response, { root: dashboardRoot, fileOrigins });
     return true;
   }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { assertNotOfOtherSite, assertOwnPage, cookieOf } from './own-page.js';
+import { assertNotOfOtherSite, assertOwnPage, cookieOf, isExactOrigin } from './own-page.js';
 
 const origins = ['https://rhizome.example', 'http://127.0.0.1:4000'];
 const requestWith = (headers: Record<string, string>) => ({ headers }) as unknown as IncomingMessage;
@@ -53,4 +53,23 @@ describe('cookieOf', () => {
   ])('reads %j', (cookie, name, value) => {
     expect(cookieOf(requestWith({ cookie }), name)).toBe(value);
   });
+});
+
+describe('isExactOrigin', () => {
+  it.each(['https://files.example.org', 'http://127.0.0.1:4200', 'https://[2001:db8::1]:9000'])(
+    'accepts %s',
+    (origin) => expect(isExactOrigin(origin)).toBe(true),
+  );
+
+  it.each([
+    ['a wildcard', 'https://*.example.org'],
+    ['a path', 'https://files.example.org/'],
+    ['a second source', 'https://files.example.org https:'],
+    ['a second directive', "https://files.example.org; script-src 'unsafe-inline'"],
+    ['a scheme alone', 'https:'],
+    ['another scheme', 'data://files.example.org'],
+    ['a user', 'https://a@files.example.org'],
+    ['the default port', 'https://files.example.org:443'],
+    ['a host alone', 'files.example.org'],
+  ])('refuses %s', (_what, origin) => expect(isExactOrigin(origin)).toBe(false));
 });

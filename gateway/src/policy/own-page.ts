@@ -56,3 +56,10 @@ export function assertNotOfOtherSite({ headers }: IncomingMessage): void {
     },
   );
 }
+
+/** True for an origin as browsers write it: a policy can name it, and it names no other host. */
+export function isExactOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  return origin === text && /^https?:$/.test(protocol) && /^[\w.:[\]-]+$/.test(hostname);
+}

@@ -8,6 +8,7 @@ import { State } from '../components/state.js';
 import { JobProgress } from '../components/job-progress.js';
 import { NoSuch } from '../components/no-such.js';
 import { Title } from '../components/title.js';
+import { Outputs } from '../files/outputs.js';
 import {
   JobMovesDocument,
   type JobMovesSubscription,
@@ -42,6 +43,10 @@ export function JobPage({ id }: { id: string }) {
       {job && <JobFacts job={job} move={moves.state} />}
       {job && <JobProgress progress={progressing.state ?? job.progress} checkpoints={job.checkpoints} />}
       {job && <JobDiagnosis id={id} state={moves.state?.event?.state ?? job.state} />}
+      {job && <Outputs jobId={id} outputs={job.outputs} />}
+      {job?.attempts.map(({ number, keptOutputs }) => (
+        <Outputs key={number} jobId={id} attempt={number} outputs={keptOutputs} />
+      ))}
       <section>
         <h2>Log</h2>
         <LogTail jobId={id} />

@@ -1,7 +1,6 @@
 /** The file service of the playground, which keeps the outputs of jobs. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '@rhizome/mongo';
 import type { Child } from '../processes/child-process.js';
 import { programOf } from '../root.js';
 import { startServiceAt } from './service.js';
@@ -24,8 +23,18 @@ export interface RunningFileService extends Child {
   readonly url: string;
 }
 
-/** Starts the service on a free port, and gives core its key. @throws with the last lines of its log */
-export async function startFileService(data: string): Promise<RunningFileService> {
+/** Where the service listens, and who may read from it. */
+export interface FileServiceOptions {
+  readonly port: number;
+  /** Origins of web pages that may read files. */
+  readonly origins: readonly string[];
+}
+
+/** Starts the service, and gives core its key. @throws with the last lines of its log */
+export async function startFileService(
+  data: string,
+  { port, origins }: FileServiceOptions,
+): Promise<RunningFileService> {
   const keyFile = join(data, 'storage.keys');
   const folder = credentialFolder(data);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -33,7 +42,6 @@ export async function startFileService(data: string): Promise<RunningFileService
   writeFileSync(join(folder, `${playgroundStorage}.json`), `${JSON.stringify(credential)}\n`, {
     mode: 0o600,
   });
-  const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const service = await startServiceAt(url, {
     name: 'the file service',
@@ -43,6 +51,7 @@ export async function startFileService(data: string): Promise<RunningFileService
       RHIZOME_STORAGE_FOLDER: filesFolder(data),
       RHIZOME_STORAGE_KEY_FILE: keyFile,
       RHIZOME_STORAGE_PORT: String(port),
+      RHIZOME_STORAGE_ORIGINS: JSON.stringify(origins),
       // A laptop may have little space left.
       RHIZOME_STORAGE_RESERVE_BYTES: String(64 * 2 ** 20),
       RHIZOME_STORAGE_DRAIN_SECONDS: '1',

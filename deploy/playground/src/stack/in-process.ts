@@ -158,6 +158,7 @@ async function buildOwnGateway(
     log: options.log.child({ service: 'gateway' }),
     staticRoot: builtPages,
     dashboardRoot: dashboardPages,
+    fileOrigins: options.fileOrigins,
   });
 }
 

@@ -58,7 +58,13 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
     { mongoUri: uriOf('gateway'), log: options.log },
   );
   const gateway = await started.add('gateway', port, (ownPort) =>
-    startGateway(worldOf('gateway'), { port: ownPort }),
+    startGateway(
+      {
+        ...worldOf('gateway'),
+        env: { RHIZOME_GATEWAY_FILE_ORIGINS: JSON.stringify(options.fileOrigins) },
+      },
+      { port: ownPort },
+    ),
   );
   await Promise.all([gateway, ...services].map((service) => service.untilReady()));
   started.watch();

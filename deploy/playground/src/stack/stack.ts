@@ -42,6 +42,8 @@ export interface StackOptions {
   readonly subgraphs: readonly FoundSubgraph[];
   /** Port of the gateway, whose address is known before it listens. */
   readonly port: number;
+  /** Origins from which the dashboard may read files. */
+  readonly fileOrigins: readonly string[];
   readonly data: string;
   readonly log: Logger;
   /** Called when a part of the running stack ended unexpectedly. */
