@@ -32,6 +32,8 @@ const madeOf = fingerprintOf((hash) => {
   if (existsSync(lock)) hash.update(readFileSync(lock));
 });
 
+const entityDecoder = 'decode-named-character-reference';
+
 async function make(outDir) {
   const [{ build }, { default: react }] = await Promise.all([import('vite'), import('@vitejs/plugin-react')]);
   await build({
@@ -39,6 +41,9 @@ async function make(outDir) {
     configFile: false,
     logLevel: 'warn',
     plugins: [react()],
+    // Its form for browsers needs a document, which workers have not.
+    resolve: { alias: { [entityDecoder]: fileURLToPath(import.meta.resolve(entityDecoder)) } },
+    worker: { format: 'es' },
     build: {
       outDir,
       emptyOutDir: true,

@@ -177,7 +177,8 @@ describe('the dashboard', () => {
     mkdirSync(join(folder, 'assets'));
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>the dashboard</title>');
     writeFileSync(join(folder, 'assets', 'index-aB3_x-9Z.js'), 'export {};');
-    other = await startTestSystem({ staticRoot: builtPages, dashboardRoot: folder });
+    const fileOrigins = ['https://files.example.org'];
+    other = await startTestSystem({ staticRoot: builtPages, dashboardRoot: folder, fileOrigins });
   });
 
   afterAll(async () => {
@@ -195,6 +196,17 @@ describe('the dashboard', () => {
     expect((await send(there('/index.html'))).headers.get('content-security-policy')).toBe(policy);
     for (const path of ['/%69%6e%64%65%78.html', '/./index%2E%68%74%6d%6c'])
       expect((await send(there(path))).text).not.toContain('the dashboard');
+  });
+
+  it('may read from the origins of storages, which become no source of anything else', async () => {
+    const policyOf = async (path: string) =>
+      (await send(there(path))).headers.get('content-security-policy')?.split('; ') ?? [];
+    const policy = await policyOf('/');
+    expect(policy.filter((rule) => rule.includes('files.example.org'))).toEqual([
+      expect.stringMatching(/^connect-src 'self' ws:\S+ wss:\S+ https:\/\/files\.example\.org$/),
+    ]);
+    expect(policy).toContain("img-src 'self' data:");
+    expect((await policyOf('/graphiql')).join()).not.toContain('files.example.org');
   });
 
   it('serves the address of each of its views to browsers', async () => {

@@ -8,7 +8,14 @@ export {
 export { errorsOf, refusal, statusOf, withdrawn, withFact } from './error-responses.js';
 export { bodyAllowanceOf } from './body-allowance.js';
 export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';
-export { assertNotOfOtherSite, assertOwnPage, cookieOf, csrfHeader, isExactOrigin, sessionCookie } from './own-page.js';
+export {
+  assertNotOfOtherSite,
+  assertOwnPage,
+  cookieOf,
+  csrfHeader,
+  isExactOrigin,
+  sessionCookie,
+} from './own-page.js';
 export { assertAffordable, costOf } from './cost.js';
 export {
   createIdentity,

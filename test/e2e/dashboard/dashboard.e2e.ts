@@ -8,6 +8,7 @@ import './errors.stories.js';
 import './queues.stories.js';
 import './workflows.stories.js';
 import './jobs.stories.js';
+import './files.stories.js';
 import './lease-clock.stories.js';
 
 beforeAll(startStage);

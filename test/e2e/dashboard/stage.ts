@@ -1,5 +1,7 @@
 /** The system of the stories of the dashboard: services with one real pilot, and a browser. */
-import { type TestProcess } from '@rhizome/testkit';
+import { freePort } from '@rhizome/mongo';
+import { filesFolder, seedStorage, startFileService } from '@rhizome/playground';
+import { leftovers, type TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
 import { openPage, startBrowser } from '../system/browser.js';
@@ -12,12 +14,22 @@ export let browser: Browser;
 export let api: Api;
 export let origin: string;
 export let pilot: TestProcess;
+/** Origin of the storage, whose files lie in {@link storedFiles}. */
+export let filesOrigin: string;
+export let storedFiles: string;
 
 /** Starts the system; call it once, before all stories. */
 export async function startStage(): Promise<void> {
-  system = await startServices({ experiments: [experiment] });
+  const port = await freePort();
+  filesOrigin = `http://127.0.0.1:${port}`;
+  const gatewayEnv = { RHIZOME_GATEWAY_FILE_ORIGINS: JSON.stringify([filesOrigin]) };
+  system = await startServices({ experiments: [experiment], gatewayEnv });
   api = system.api();
   ({ origin } = new URL(system.url));
+  const files = await startFileService(system.data, { port, origins: [origin] });
+  leftovers.defer('the file service', () => files.kill());
+  storedFiles = filesFolder(system.data);
+  await seedStorage(system.client(), filesOrigin);
   browser = await startBrowser();
   pilot = await startPilot(system, { name: 'steady' });
 }

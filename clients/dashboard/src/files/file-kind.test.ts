@@ -31,7 +31,11 @@ describe('kindOf', () => {
 
   it('shows HTML as text whatever its name is', () => {
     const html = bytesOf('<!DOCTYPE html><script>alert(1)</script>');
-    expect([kind(html, 'a.png'), kind(html, 'a.svg'), kind(html, 'a.html')]).toEqual(['TEXT', 'TEXT', 'TEXT']);
+    expect([kind(html, 'a.png'), kind(html, 'a.svg'), kind(html, 'a.html')]).toEqual([
+      'TEXT',
+      'TEXT',
+      'TEXT',
+    ]);
   });
 
   it('does not take HTML with an SVG image in it for an SVG image', () => {

@@ -1,8 +1,9 @@
 /** Loads what a preview shows. */
 import type { Root } from 'mdast';
-import { kindOf } from './file-kind.js';
+import { type FileKind, kindOf } from './file-kind.js';
 import { indentJson } from './json-text.js';
 import type { StoredOutput } from './output-folders.js';
+import { parsedMarkdown } from './parse-markdown.js';
 import { type AddressSource, readStored } from './stored-file.js';
 import { visibleText } from './visible-text.js';
 
@@ -10,8 +11,8 @@ import { visibleText } from './visible-text.js';
 export const mostTextBytes = 256 * 1024;
 /** Size of the largest image that is shown, in bytes. */
 export const mostImageBytes = 20 * 1024 * 1024;
-/** Length of the longest Markdown that is rendered: hostile texts need time that grows by its square. */
-const mostMarkdown = 32 * 1024;
+/** Length of the longest Markdown that is rendered: it may become as many elements. */
+const mostMarkdown = 64 * 1024;
 
 /** Content of a preview. */
 export type Shown =
@@ -39,7 +40,8 @@ export async function loadPreview(
   let read = await readStored(output, { addressOf, signal, mostBytes: mostTextBytes });
   const kind = kindOf(read.bytes, { name: output.name, isWhole: read.isWhole });
   if (kind.kind === 'BINARY') return nothing(`There is no preview of ${kind.name}.`);
-  if (kind.kind !== 'IMAGE') return { ...read, shown: await shownText(kind.kind, kind.text, read.isWhole) };
+  if (kind.kind !== 'IMAGE')
+    return { ...read, shown: await shownText(kind, { isWhole: read.isWhole, signal }) };
   if (output.sizeBytes > mostImageBytes) return nothing('The image is larger than 20 MiB.');
   if (!read.isWhole) read = await readStored(output, { addressOf, signal, mostBytes: mostImageBytes });
   return { ...read, shown: { as: 'IMAGE', address: await dataAddress(read.bytes, kind.mediaType) } };
@@ -52,13 +54,12 @@ const nothing = (reason: string): Preview => ({
 });
 
 async function shownText(
-  kind: 'JSON' | 'MARKDOWN' | 'TEXT',
-  text: string,
-  isWhole: boolean,
+  { kind, text }: Extract<FileKind, { readonly text: string }>,
+  { isWhole, signal }: { readonly isWhole: boolean; readonly signal: AbortSignal },
 ): Promise<Shown> {
   if (kind === 'MARKDOWN' && isWhole && text.length <= mostMarkdown) {
-    const { parseMarkdown } = await import('./markdown-tree.js');
-    return { as: 'MARKDOWN', tree: parseMarkdown(text) };
+    const tree = await parsedMarkdown(text, signal);
+    if (tree) return { as: 'MARKDOWN', tree };
   }
   const isJson = kind === 'JSON';
   return { as: 'TEXT', isJson, text: visibleText(isJson ? indentJson(text) : text) };

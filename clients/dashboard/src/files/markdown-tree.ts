@@ -1,4 +1,4 @@
-/** The parser of Markdown; a chunk of its own, which only pages with such a preview load. */
+/** The parser of Markdown. Its time grows by the square of some texts, so pages use it in a worker. */
 import type { Root } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { gfmTableFromMarkdown } from 'mdast-util-gfm-table';

@@ -17,7 +17,9 @@ describe('Markdown', () => {
   });
 
   it('shows HTML as text', () => {
-    const html = render('a <b onclick="x()">b</b>\n\n<script>alert(1)</script>\n\n<iframe src="//e.example">');
+    const html = render(
+      'a <b onclick="x()">b</b>\n\n<script>alert(1)</script>\n\n<iframe src="//e.example">',
+    );
     expect(html).not.toMatch(/<(?:b|script|iframe)\b/);
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
   });
@@ -41,7 +43,9 @@ describe('Markdown', () => {
   });
 
   it('loads no image', () => {
-    const html = render('![plot](https://example.org/beacon.png) ![](data:image/png,x)\n\n![a][b]\n\n[b]: /c');
+    const html = render(
+      '![plot](https://example.org/beacon.png) ![](data:image/png,x)\n\n![a][b]\n\n[b]: /c',
+    );
     expect(html).not.toContain('<img');
     expect(html).toContain('[image: plot]');
   });

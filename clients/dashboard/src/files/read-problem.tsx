@@ -11,8 +11,8 @@ const advice: Readonly<Record<ReadErrorKind, (other: ReactNode) => ReactNode>> =
   FAILED: (other) => <>Try again, or use {other}.</>,
   UNREACHABLE: (other) => (
     <>
-      Use {other}, which needs no browser. Operators permit previews by <code>origins</code> of the storage and{' '}
-      <code>fileOrigins</code> of the gateway.
+      Use {other}, which needs no browser. Operators permit previews by <code>origins</code> of the storage
+      and <code>fileOrigins</code> of the gateway.
     </>
   ),
 };

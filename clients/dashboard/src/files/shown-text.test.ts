@@ -6,7 +6,8 @@ import { visibleText } from './visible-text.js';
 
 describe('indentJson', () => {
   it('keeps numbers and strings as they are written', () => {
-    const text = '{"id":12345678901234567890,"x":1.0e-400,"s":"a\\"{,:\\u0041","none":{},"list":[ 1,[ ],null]}';
+    const text =
+      '{"id":12345678901234567890,"x":1.0e-400,"s":"a\\"{,:\\u0041","none":{},"list":[ 1,[ ],null]}';
     expect(indentJson(text).split('\n')).toEqual([
       '{',
       '  "id": 12345678901234567890,',
@@ -39,7 +40,12 @@ describe('visibleText', () => {
 describe('foldersOf', () => {
   it('counts files and bytes of each folder at any depth', () => {
     const file = (name: string, sizeBytes: number) => ({ name, sizeBytes, sha256: '' });
-    const root = foldersOf([file('p/b/2.png', 4), file('z.txt', 1), file('p/1.png', 2), file('p/b/1.png', 3)]);
+    const root = foldersOf([
+      file('p/b/2.png', 4),
+      file('z.txt', 1),
+      file('p/1.png', 2),
+      file('p/b/1.png', 3),
+    ]);
     expect(root).toMatchObject({ path: '', count: 4, sizeBytes: 10, files: [{ name: 'z.txt' }] });
     expect(root.folders).toMatchObject([
       {

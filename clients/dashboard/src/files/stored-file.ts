@@ -66,7 +66,12 @@ async function signed(addressOf: AddressSource): Promise<URL> {
 
 async function request(url: URL, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, { ...init, credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store' });
+    return await fetch(url, {
+      ...init,
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      cache: 'no-store',
+    });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ReadError(
