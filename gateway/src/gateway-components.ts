@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
-import { Proposals } from './agents/index.js';
+import { type MutationOwners, Proposals, readMutationOwners } from './agents/index.js';
 import type { AuditRecorder } from './audit/index.js';
 import { GraphQueueOwners } from './identity/index.js';
 import type { OfferedOperations } from './mcp/index.js';
@@ -77,6 +77,7 @@ export class GatewayComponents {
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
   readonly #access = new WeakMap<Engine, AccessGuard>();
+  readonly #owners = new WeakMap<Engine, () => MutationOwners>();
   readonly #narrowing = new Narrowing((name) => this.#experimentOf(name));
   #opened: OpenedRegistry | undefined;
   #server: Server | undefined;
@@ -93,8 +94,10 @@ export class GatewayComponents {
       agents: () => options.agents,
       borrow: (work) => this.#borrow(work),
       isOwn: isOwnMutation,
+      experimentsOf: (engine, mutation) => this.#experimentsOf(engine, mutation),
       identity: () => options.identity,
       audit: () => this.#server?.audit,
+      pauseMs: options.proposalPauseMs,
       clock,
       log: options.log,
     });
@@ -163,6 +166,8 @@ export class GatewayComponents {
   /** Creates the engine of a supergraph, and the guard of its access directives. */
   async createEngine(supergraphSdl: string): Promise<Engine> {
     const engine = await createEngine(this.#engineOptions(withoutAccessDemand(supergraphSdl)));
+    let owners: MutationOwners | undefined;
+    this.#owners.set(engine, () => (owners ??= readMutationOwners(supergraphSdl)));
     if (this.#options.verifier) {
       const experimentOf = (name: string): string | undefined => this.#experimentOf(name);
       const policies = this.#options.policies ?? {};
@@ -228,6 +233,12 @@ export class GatewayComponents {
     const configured = this.#options.experiments?.[name];
     if (configured !== undefined) return configured ?? undefined;
     return deploymentSubgraphs.has(name) ? undefined : name;
+  }
+
+  /** Experiments whose subgraphs answer a mutation; none for one of core. */
+  #experimentsOf(engine: Engine, mutation: string): readonly string[] {
+    const owners = this.#owners.get(engine)?.().get(mutation) ?? [];
+    return owners.flatMap((name) => this.#experimentOf(name) ?? []);
   }
 
   /** Each worker holds one long-polling call to core, so calls to core are not limited. */

@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly audit?: OpenedAudit | undefined;
   /** Proposals of agents; undefined: the gateway keeps none. The caller closes it after the gateway. */
   readonly agents?: Agents | undefined;
+  /** Pause between two searches for proposals whose gateway has ended, in milliseconds; default 5,000. */
+  readonly proposalPauseMs?: number | undefined;
   readonly log: Logger;
   /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
   readonly trustedProxies?: readonly string[];

@@ -2,6 +2,7 @@
 import type { Agents, ProposalDocument, StoredPreview } from '@rhizome/agents';
 import { can, type CurrentRights, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
+import type { Engine } from '@rhizome/federation';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { BorrowEngine } from '../own-operation.js';
 import type { CreateProposalInput } from '../types.generated.js';
@@ -25,6 +26,8 @@ export interface ProposalMakerOptions {
   readonly borrow: BorrowEngine;
   /** True for mutations of the gateway itself. */
   readonly isOwn: (mutation: string) => boolean;
+  /** Experiments whose subgraphs answer a mutation; none for one of core. */
+  readonly experimentsOf: (engine: Engine, mutation: string) => readonly string[];
   readonly rights: () => CurrentRights;
   readonly clock: Clock;
 }
@@ -46,12 +49,17 @@ export class ProposalMaker {
     const errors = new InputErrors<CreateCode>();
     const checked = checkInput(input, errors);
     if (!errors.isEmpty) return refused(errors);
-    const { agents, borrow, isOwn } = this.#options;
+    const { agents, borrow, isOwn, experimentsOf } = this.#options;
     const _id = agents().proposals.nextId();
     const { variables } = checked;
-    const change = await borrow(async ({ publicSchema: schema }) =>
-      freeze({ schema, text: input.operation, variables, key: _id, isOwn }),
-    );
+    const change = await borrow(async (engine) => {
+      const { publicSchema: schema } = engine;
+      const ofSubgraph = (mutation: string): readonly string[] => experimentsOf(engine, mutation);
+      return freeze({
+        ...{ schema, text: input.operation, variables, key: _id, isOwn },
+        experimentsOf: ofSubgraph,
+      });
+    });
     if (isFault(change)) {
       errors.report(change.code, [change.field], change.message);
       return refused(errors);
@@ -88,14 +96,14 @@ export class ProposalMaker {
   /** Checks the rights of the person, the states of the objects, and the dry run. */
   async #check(
     change: FrozenChange,
-    { targets, input }: FoundTargets,
+    { targets }: FoundTargets,
     by: Principal,
     errors: InputErrors<CreateCode>,
   ): Promise<StoredPreview | undefined> {
     const { borrow, rights, clock } = this.#options;
     const { rule, mutation } = change;
     const person = await personOf(by, rights(), clock.now());
-    const experiments = experimentsOf(input, targets);
+    const experiments = experimentsOf(change, targets);
     const { action } = rule;
     const denied =
       action &&
@@ -123,7 +131,7 @@ export class ProposalMaker {
   ): Promise<CreateResult> {
     const { proposals, fourEyes } = this.#options.agents();
     const { mutation, operation, rule } = frozen;
-    const experiments = experimentsOf(frozen.input, found.targets);
+    const experiments = experimentsOf(frozen, found.targets);
     const { idempotencyKey: _key, ...request } = frozen.input;
     const stored = await proposals.create({
       ...{ _id, mutation, operation, request, preview, ...proposer },
@@ -138,7 +146,8 @@ export class ProposalMaker {
         attempt,
       })),
       experiment: experiments.length === 1 ? (experiments[0] ?? null) : null,
-      isFourEyes: experiments.some((one) => fourEyes.has(one)),
+      // A change of an unknown experiment may be one of an experiment that asks for another person.
+      isFourEyes: experiments.length === 0 ? fourEyes.size > 0 : experiments.some((one) => fourEyes.has(one)),
     });
     if ('proposal' in stored) return { ...stored, userErrors: [] };
     if ('denial' in stored) {
@@ -169,11 +178,14 @@ const refused = (errors: InputErrors<CreateCode>): CreateResult => ({
   userErrors: errors.all,
 });
 
-/** The experiments that the input names, or those of the objects. */
-function experimentsOf(input: FrozenChange['input'], targets: FoundTargets['targets']): readonly string[] {
+/** The experiments of the mutation, of its input and of the objects; none if they are unknown. */
+function experimentsOf(
+  { input, experiments }: Pick<FrozenChange, 'input' | 'experiments'>,
+  targets: FoundTargets['targets'],
+): readonly string[] {
   const named = input['experiment'];
-  if (typeof named === 'string') return [named];
-  return [...new Set(targets.flatMap(({ experiment }) => experiment ?? []))].sort();
+  const ofObjects = targets.flatMap(({ experiment }) => experiment ?? []);
+  return [...new Set([...experiments, ...(typeof named === 'string' ? [named] : []), ...ofObjects])].sort();
 }
 
 /** Number of jobs whose state does not allow the change. */

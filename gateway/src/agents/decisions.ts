@@ -6,7 +6,8 @@ import { type CodedInputError, type InputError, InputErrors } from '@rhizome/err
 import type { Identity } from '@rhizome/identity';
 import { fulfilsWithin } from '@rhizome/retry';
 import type { BorrowEngine } from '../own-operation.js';
-import { type Executions, isStale } from './executions.js';
+import type { Executions } from './executions.js';
+import { isStale } from './staleness.js';
 
 /** Codes of all calls. */
 type CommonCode = 'PROPOSAL_NOT_FOUND' | 'PROPOSAL_STATE_CONFLICT' | 'FORBIDDEN';

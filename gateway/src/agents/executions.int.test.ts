@@ -24,6 +24,7 @@ beforeAll(async () => {
 beforeEach(() => {
   system.jobs.clear();
   system.calls.length = 0;
+  system.arrivals.length = 0;
   system.task.state = 'RUNNING';
   system.refusal = null;
 });
@@ -50,7 +51,9 @@ async function approvedByLostGateway(id: string): Promise<ProposalDocument> {
 }
 
 /** Runs the mutation as the gateway that ends before it stores the outcome. */
-async function run({ operation, variables }: ProposalDocument): Promise<void> {
+async function run(proposal: ProposalDocument): Promise<void> {
+  const { operation, variables } = proposal;
+  expect(await system.agents.proposals.send(proposal)).toBe(true);
   const token = await system.tokens.human(person.subject, { heron: 'USER' });
   const { codes } = await system.ask(operation, JSON.parse(variables) as object, token);
   expect(codes).toEqual([]);
@@ -84,9 +87,10 @@ describe('an execution whose gateway ends', () => {
     expect(status).toBe('DONE');
     expect(JSON.parse(outcome?.data ?? '')).toMatchObject({ changedCount: 1 });
     expect(system.calls).toHaveLength(1);
+    expect(system.arrivals).toHaveLength(2);
   });
 
-  it('repeats a mutation without a key if its object is as it was', async () => {
+  it('runs a mutation without a key that was not sent if its object is as it was', async () => {
     const id = await propose(pause, { taskId: 'task_1', reason: `wait ${++count}` });
     await approvedByLostGateway(id);
     system.advance(leaseMs + 1);
@@ -102,13 +106,50 @@ describe('an execution whose gateway ends', () => {
     expect(system.calls).toHaveLength(1);
   });
 
+  it('does not repeat a mutation without a key whose object somebody has set back', async () => {
+    const id = await propose(pause, { taskId: 'task_1', reason: `wait ${++count}` });
+    await run(await approvedByLostGateway(id));
+    system.task.state = 'RUNNING';
+    system.advance(leaseMs + 1);
+    expect(await ended(id)).toMatchObject({ status: 'FAILED', outcome: { isUnknown: true } });
+    expect(system.arrivals).toEqual(['pauseTask']);
+    expect(system.task.state).toBe('RUNNING');
+  });
+
+  it('sends nothing if a job has another attempt when its approval is taken over', async () => {
+    const id = await cancelling();
+    await approvedByLostGateway(id);
+    for (const job of system.jobs.values()) job.attempt++;
+    system.advance(leaseMs + 1);
+    expect(await ended(id)).toMatchObject({
+      status: 'FAILED',
+      outcome: { isUnknown: false, errors: [{ code: 'PROPOSAL_STALE' }] },
+    });
+    expect(system.arrivals).toEqual([]);
+  });
+
+  it('sends nothing a day after the approval', async () => {
+    const id = await cancelling();
+    await approvedByLostGateway(id);
+    system.advance(86_400_001);
+    expect(await ended(id)).toMatchObject({ status: 'FAILED', outcome: { isUnknown: false } });
+    expect(system.arrivals).toEqual([]);
+  });
+
+  it('sends nothing without its lease', async () => {
+    const id = await cancelling();
+    const approved = await approvedByLostGateway(id);
+    system.advance(leaseMs + 1);
+    expect(await system.agents.proposals.send(approved)).toBe(false);
+    await ended(id);
+  });
+
   it('is tried again while core does not answer', async () => {
     const id = await cancelling();
     await approvedByLostGateway(id);
     system.refusal = 'SERVICE_UNAVAILABLE';
     system.advance(leaseMs + 1);
-    const isTried = async () => ((await system.agents.proposals.find(id, person))?.execution?.tries ?? 1) > 1;
-    await waitFor('a try', isTried, { deadlineMs: 60_000 });
+    await waitFor('a refused try', () => Promise.resolve(system.arrivals.length > 0), { deadlineMs: 60_000 });
     system.refusal = null;
     const again = async () => {
       system.advance(leaseMs);

@@ -15,7 +15,7 @@ import type { AuditRecorder, Recording } from '../audit/index.js';
 import { type BorrowEngine, executeOwn } from '../own-operation.js';
 import { userErrorsOf } from './dry-run.js';
 import { answerOf, type GraphAnswer } from './graph-reads.js';
-import { versionsOf } from './targets.js';
+import { isStale } from './staleness.js';
 
 /** Ports of {@link Executions}. */
 export interface ExecutionsOptions {
@@ -27,36 +27,27 @@ export interface ExecutionsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Pause between two searches for runs without a gateway, in milliseconds. */
-  readonly pauseMs?: number;
+  readonly pauseMs?: number | undefined;
 }
 
 const defaultPauseMs = 5_000;
 /** Longest time for a mutation, in milliseconds. */
 const mutationMs = 120_000;
-/** Pause before the next try of a mutation whose service did not answer, in milliseconds. */
+/** Pause before the second try of a mutation whose service did not answer; it doubles with each try. */
 const retryMs = 5_000;
-/** Tries after which nobody knows whether the change was made. */
-const maxTries = 6;
+const longestRetryMs = 300_000;
+/** Time after an approval in which its mutation is tried, in milliseconds; keys are kept much longer. */
+const tryMs = 86_400_000;
+/** Runs of other gateways that this one takes over at once. */
+const maxTakenOver = 4;
 const maxDataBytes = 64 * 1024;
-
-/** True if the objects of a proposal are in another version now, as the principal may read them. */
-export async function isStale(
-  borrow: BorrowEngine,
-  principal: Principal,
-  { targets }: Pick<ProposalDocument, 'targets'>,
-): Promise<boolean> {
-  const now = await versionsOf(borrow, principal, targets);
-  return targets.some(({ id, state, attempt }) => {
-    const found = now.get(id);
-    return found?.state !== state || found.attempt !== attempt;
-  });
-}
 
 /** Runs approved mutations. */
 export class Executions {
   readonly #options: ExecutionsOptions;
   readonly #stopping = new AbortController();
   #searching: Promise<void> | undefined;
+  readonly #takenOver = new Set<Promise<void>>();
 
   constructor(options: ExecutionsOptions) {
     this.#options = options;
@@ -88,11 +79,13 @@ export class Executions {
   async #searchOnce(): Promise<void> {
     const proposals = this.#options.agents()?.proposals;
     await proposals?.expire();
-    for (;;) {
-      const lost = this.#stopping.signal.aborted ? null : await proposals?.takeOver();
+    while (!this.#stopping.signal.aborted && this.#takenOver.size < maxTakenOver) {
+      const lost = await proposals?.takeOver();
       if (!lost) return;
       this.#options.log.info({ proposal: lost._id, tries: lost.execution?.tries }, 'execution taken over');
-      await this.run(lost);
+      // A mutation may take minutes; the search, and the end of the gateway, do not wait for it.
+      const running = this.run(lost).finally(() => this.#takenOver.delete(running));
+      this.#takenOver.add(running);
     }
   }
 
@@ -103,7 +96,7 @@ export class Executions {
       agents()
         ?.proposals.renew(proposal)
         .catch((error: unknown) => log.warn({ err: error, proposal: proposal._id }, 'lease not renewed'));
-    }, leaseMs / 3);
+    }, leaseMs / 3).unref();
     try {
       await this.#run(proposal);
     } catch (error) {
@@ -115,22 +108,30 @@ export class Executions {
   }
 
   async #run(proposal: ProposalDocument): Promise<void> {
-    const { borrow } = this.#options;
-    const tries = proposal.execution?.tries ?? 1;
-    if (tries > maxTries)
-      return this.#fail(proposal, 'SERVICE_UNAVAILABLE', 'No try has got an answer', true);
-    const caller = await this.#callerOf(proposal);
-    if (!caller)
-      return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', false);
-    // Without a key, a mutation that may have run already is repeated only if it has left no trace.
-    const isRepeated = tries > 1 && proposal.repeatable === 'BY_STATE';
-    if (isRepeated && (await isStale(borrow, caller, proposal))) {
-      const text = 'The gateway ended while the mutation ran, and its objects have changed since';
+    const { borrow, clock, agents } = this.#options;
+    const { execution, decision, repeatable } = proposal;
+    if (!execution || !decision) return;
+    const isSent = execution.sentAt !== undefined;
+    if (isSent && repeatable === 'BY_STATE') {
+      const text = 'The gateway ended while the mutation ran; it is not repeated without a key';
       return this.#fail(proposal, 'SERVICE_UNAVAILABLE', text, true);
     }
+    if (clock.now().getTime() - decision.at.getTime() > tryMs) {
+      const text = isSent ? 'No try has got an answer in a day' : 'The mutation could not be sent in a day';
+      return this.#fail(proposal, 'SERVICE_UNAVAILABLE', text, isSent);
+    }
+    const caller = await this.#callerOf(proposal);
+    if (!caller)
+      return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', isSent);
+    if (execution.tries > 1 && !isSent && (await isStale(borrow, caller, proposal))) {
+      const text = 'What it would change has changed since the approval; nothing was sent';
+      return this.#fail(proposal, 'PROPOSAL_STALE', text, false);
+    }
     const answer = await this.#execute(proposal, caller);
-    if (answer.errors.some(isUncertain) && tries < maxTries) {
-      await this.#options.agents()?.proposals.renew(proposal, retryMs);
+    if (!answer) return;
+    if (answer.errors.some(isUncertain) && repeatable === 'BY_KEY') {
+      const pauseMs = Math.min(retryMs * 2 ** (execution.tries - 1), longestRetryMs);
+      await agents()?.proposals.renew(proposal, pauseMs);
       return;
     }
     await this.#finish(proposal, answer);
@@ -144,12 +145,17 @@ export class Executions {
     return withCurrentRights(caller, rights(), clock.now(), decision?.at);
   }
 
-  async #execute(proposal: ProposalDocument, principal: Principal): Promise<GraphAnswer> {
-    const { borrow } = this.#options;
+  /** The answer of the mutation; undefined if another gateway has the lease, so that nothing was sent. */
+  async #execute(proposal: ProposalDocument, principal: Principal): Promise<GraphAnswer | undefined> {
+    const { borrow, agents } = this.#options;
     const variables = JSON.parse(proposal.variables) as Readonly<Record<string, unknown>>;
     const recording = await this.#record(proposal, principal, variables);
-    const signal = AbortSignal.timeout(mutationMs);
     try {
+      if (!(await agents()?.proposals.send(proposal))) {
+        recording?.cancel();
+        return undefined;
+      }
+      const signal = AbortSignal.timeout(mutationMs);
       const { operation: query, _id: requestId } = proposal;
       const answer = await executeOwn(borrow, { query, variables, principal, signal, requestId });
       recording?.end(answer);
@@ -211,12 +217,19 @@ function isUncertain({ code }: { readonly code: string | null }): boolean {
   return code !== null && (lookUp(code)?.retry ?? 'never') !== 'never';
 }
 
-/** True if a payload has errors and nothing else. */
+/** True if a payload has errors and nothing else, or says that nothing was changed. */
 function isRefused(payload: Readonly<Record<string, unknown>> | null): boolean {
   if (!payload) return true;
   const { userErrors, omittedErrorCount: _count, ...results } = payload;
+  if (changedNothing(payload) || changedNothing(payload['result'])) return true;
   if (!Array.isArray(userErrors) || userErrors.length === 0) return false;
   return Object.values(results).every(
     (value) => value === null || (Array.isArray(value) && value.every((one) => one === null)),
   );
+}
+
+/** True for counts of a change of several objects that refused all of them. */
+function changedNothing(counts: unknown): boolean {
+  const { changedCount, refusedCount } = (counts ?? {}) as Readonly<Record<string, unknown>>;
+  return changedCount === 0 && typeof refusedCount === 'number' && refusedCount > 0;
 }

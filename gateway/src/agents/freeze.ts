@@ -30,6 +30,8 @@ export interface FrozenChange {
   readonly operation: string;
   readonly input: MutationInput;
   readonly rule: MutationRule;
+  /** Experiments whose subgraphs answer the mutation; none for one of core. */
+  readonly experiments: readonly string[];
   /** True if the mutation can check its input without a change. */
   readonly hasDryRun: boolean;
 }
@@ -50,6 +52,8 @@ export interface FreezeOptions {
   readonly key: string;
   /** True for mutations of the gateway itself. */
   readonly isOwn: (mutation: string) => boolean;
+  /** Experiments whose subgraphs answer a mutation. */
+  readonly experimentsOf: (mutation: string) => readonly string[];
 }
 
 const maxTokens = 4_000;
@@ -72,7 +76,8 @@ export function isFault(found: FrozenChange | FreezeFault): found is FreezeFault
   return 'code' in found;
 }
 
-function frozen({ schema, text, variables, key, isOwn }: FreezeOptions): FrozenChange | FreezeFault {
+function frozen(options: FreezeOptions): FrozenChange | FreezeFault {
+  const { schema, text, variables, key, isOwn, experimentsOf } = options;
   const { definitions } = parse(text, { maxTokens, noLocation: true });
   const [operation, ...others] = definitions;
   if (operation?.kind !== Kind.OPERATION_DEFINITION || others.length > 0)
@@ -102,6 +107,7 @@ function frozen({ schema, text, variables, key, isOwn }: FreezeOptions): FrozenC
     operation: `mutation Proposal($input: ${inputType.name}!) { ${field.name}(input: $input) ${selectionOf(payload)} }`,
     input: completed(JSON.parse(JSON.stringify(input)) as MutationInput, inputType, key),
     rule,
+    experiments: experimentsOf(field.name),
     hasDryRun: 'isDryRun' in inputType.getFields(),
   };
 }

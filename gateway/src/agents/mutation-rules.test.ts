@@ -42,7 +42,10 @@ describe('the table of mutations', () => {
 
 describe('freeze', () => {
   const frozen = (text: string, variables: Readonly<Record<string, unknown>> = {}) =>
-    freeze({ schema, text, variables, key: 'proposal_1', isOwn: (name) => name === 'linkIdentity' });
+    freeze({
+      ...{ schema, text, variables, key: 'proposal_1', isOwn: (name) => name === 'linkIdentity' },
+      experimentsOf: () => [],
+    });
   const retry = `mutation R($ids: [ID!]!, $factor: Float!) {
     retryJobs(input: {
       selection: { ids: $ids }, idempotencyKey: "mine", changes: { requirements: { memory: { factor: $factor } } }

@@ -32,7 +32,7 @@ const task = object('Task', 'taskId');
 const workflow = object('Workflow', 'workflowId');
 const fleet = object('Fleet', 'fleetId');
 
-/** Mutations of core that may be proposed; those that set a state may be repeated without a key. */
+/** Mutations of core that may be proposed; those that set a state need no key. */
 const rules: Readonly<Record<string, MutationRule>> = {
   submitJobs: { action: 'job:submit', stakes: 'MITIGABLE' },
   cancelJobs: { action: 'job:cancel', stakes: 'IRREVERSIBLE', target: jobs(live) },
@@ -57,6 +57,8 @@ const rules: Readonly<Record<string, MutationRule>> = {
   pauseWorkflow: { action: 'job:hold', stakes: 'UNDOABLE', target: workflow, repeatable: 'BY_STATE' },
   resumeWorkflow: { action: 'job:hold', stakes: 'MITIGABLE', target: workflow, repeatable: 'BY_STATE' },
   cancelWorkflow: { action: 'job:cancel', stakes: 'IRREVERSIBLE', target: workflow, repeatable: 'BY_STATE' },
+  retryWorkflow: { action: 'job:retry', stakes: 'MITIGABLE', target: workflow },
+  cloneWorkflow: { action: 'task:submit', stakes: 'MITIGABLE', target: workflow },
   pauseFleet: { action: 'job:hold', stakes: 'UNDOABLE', target: fleet, repeatable: 'BY_STATE' },
   resumeFleet: { action: 'job:hold', stakes: 'MITIGABLE', target: fleet, repeatable: 'BY_STATE' },
 };
@@ -80,6 +82,12 @@ export function ruleOf(name: string, hasKey: boolean, isOwn: boolean): MutationR
   const rule = known ?? { stakes: 'IRREVERSIBLE' };
   if (hasKey) return { ...rule, repeatable: 'BY_KEY' };
   return rule.repeatable === undefined ? undefined : rule;
+}
+
+/** States in which a mutation changes jobs; undefined for one that concerns no jobs. */
+export function jobStatesOf(mutation: string): ReadonlySet<string> | undefined {
+  const target = Object.hasOwn(rules, mutation) ? rules[mutation]?.target : undefined;
+  return target?.kind === 'JOBS' ? target.states : undefined;
 }
 
 /** The mutations of the table, for the test that compares it with the schema. */

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
+import { bring } from '../testing/live-registry.js';
 import { type ProposalSystem, startProposalSystem } from '../testing/proposal-system.js';
 
 const create = `mutation ($input: CreateProposalInput!) {
@@ -22,6 +23,15 @@ const deny = `mutation ($input: DenyProposalInput!) { denyProposal(input: $input
 const withdraw = `mutation ($input: WithdrawProposalInput!) { withdrawProposal(input: $input) { ${decided} } }`;
 const cancel = 'mutation C($input: CancelJobsInput!) { cancelJobs(input: $input) { jobs { secretNote } } }';
 const pause = 'mutation P($input: PauseTaskInput!) { pauseTask(input: $input) { userErrors { code } } }';
+const egretSdl = `
+  "An error." type SubmitEgretRunUserError implements UserError {
+    "Text." message: String! "Path." path: [String!]! "Code." code: SubmitEgretRunUserErrorCode!
+  }
+  "Codes." enum SubmitEgretRunUserErrorCode { "No such run." EGRET_RUN_NOT_FOUND }
+  "A run." input SubmitEgretRunInput { "A key." idempotencyKey: String! }
+  "The result." type SubmitEgretRunPayload { "Errors." userErrors: [SubmitEgretRunUserError!]! }
+  type Mutation { "Submits a run." submitEgretRun(input: SubmitEgretRunInput!): SubmitEgretRunPayload! }
+`;
 const status = 'query ($id: ID!) { proposal(id: $id) { status outcome { isUnknown data } } }';
 
 let system: ProposalSystem;
@@ -32,6 +42,7 @@ beforeEach(async () => {
   system ??= await startProposalSystem({ fourEyes: ['egret'], openLimit: 3 });
   system.jobs.clear();
   system.calls.length = 0;
+  system.arrivals.length = 0;
   system.task.state = 'RUNNING';
   system.refusal = null;
   const subject = `ada-${nextPerson++}@example`;
@@ -209,6 +220,7 @@ describe('approveProposal', () => {
     const [id] = addJobs('heron', 'RUNNING');
     const { ref } = await proposed(cancelling({ ids: [id] }));
     await Promise.all(Array.from({ length: 6 }, () => decide(approve, ref)));
+    expect(system.arrivals).toEqual(['cancelJobs']);
     expect(system.calls).toHaveLength(1);
     expect((await system.ask(status, { id: ref }, person)).data.proposal.status).toBe('DONE');
   });
@@ -243,6 +255,20 @@ describe('approveProposal', () => {
     expect(system.calls).toEqual([]);
   });
 
+  it('runs although some jobs have ended, or have gone on, since it was proposed', async () => {
+    const ids = addJobs('heron', 'RUNNING', 'PENDING');
+    const { ref } = await proposed(cancelling({ ids }));
+    for (const [id, state] of [
+      [ids[0], 'FINISHED'],
+      [ids[1], 'RUNNING'],
+    ] as const) {
+      const job = system.jobs.get(id ?? '');
+      if (job) job.state = state;
+    }
+    expect((await decide(approve, ref)).proposal.status).toBe('DONE');
+    expect(system.arrivals).toEqual(['cancelJobs']);
+  });
+
   it('asks for another person where the experiment does, and uses the rights of that person', async () => {
     const [id] = addJobs('egret', 'RUNNING');
     const { ref } = await proposed(cancelling({ ids: [id] }));
@@ -252,6 +278,15 @@ describe('approveProposal', () => {
     const operator = await system.tokens.human('olga@example', { egret: 'OPERATOR' });
     expect((await decide(approve, ref, operator)).proposal.status).toBe('DONE');
     expect(system.calls).toMatchObject([{ subject: 'olga@example' }]);
+  });
+
+  it('asks for another person for a mutation of the experiment, whose input does not name it', async () => {
+    await bring(system, 'egret', egretSdl, 'Egret');
+    const operation =
+      'mutation ($input: SubmitEgretRunInput!) { submitEgretRun(input: $input) { userErrors { code } } }';
+    const { proposal } = await propose({ operation, variables: { input: {} }, reason: 'A run' });
+    expect(proposal).toMatchObject({ isFourEyes: true, experimentName: 'egret' });
+    expect((await decide(approve, proposal.id)).userErrors).toMatchObject([{ code: 'FOUR_EYES_REQUIRED' }]);
   });
 
   it('stores what the mutation refused', async () => {

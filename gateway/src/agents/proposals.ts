@@ -3,6 +3,7 @@ import type { Agents, ProposalsService } from '@rhizome/agents';
 import { type CurrentRights, rightsOfToken } from '@rhizome/authz';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
+import type { Engine } from '@rhizome/federation';
 import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import type { AuditRecorder } from '../audit/index.js';
@@ -18,8 +19,12 @@ export interface ProposalsPorts {
   readonly borrow: BorrowEngine;
   /** True for mutations of the gateway itself. */
   readonly isOwn: (mutation: string) => boolean;
+  /** Experiments whose subgraphs answer a mutation; none for one of core. */
+  readonly experimentsOf: (engine: Engine, mutation: string) => readonly string[];
   readonly identity: () => Identity | undefined;
   readonly audit: () => AuditRecorder | undefined;
+  /** Pause between two searches for runs without a gateway, in milliseconds. */
+  readonly pauseMs?: number | undefined;
   readonly clock?: Clock | undefined;
   readonly log: Logger;
 }
@@ -32,13 +37,14 @@ export class Proposals {
   readonly #agents: () => Agents | undefined;
   readonly #clock: Clock;
 
-  constructor({ agents, borrow, isOwn, identity, audit, clock = systemClock, log }: ProposalsPorts) {
+  constructor(ports: ProposalsPorts) {
+    const { agents, borrow, isOwn, experimentsOf, identity, audit, pauseMs, clock = systemClock, log } = ports;
     this.#agents = agents;
     this.#clock = clock;
     const rights = (): CurrentRights => identity()?.rights ?? rightsOfToken;
     const opened = (): Agents => this.#opened;
-    this.executions = new Executions({ agents, borrow, rights, audit, clock, log });
-    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock });
+    this.executions = new Executions({ agents, borrow, rights, audit, pauseMs, clock, log });
+    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock });
     this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
   }
 

@@ -35,6 +35,8 @@ export interface ProposalSystem extends RegistrySystem {
   readonly task: { state: string };
   /** Calls that changed something; a repeated key changes nothing. */
   readonly calls: TestCall[];
+  /** Names of the mutations that arrived without `isDryRun`, also of refused and repeated ones. */
+  readonly arrivals: string[];
   /** Code with which core refuses the next mutation. */
   refusal: string | null;
   advance(ms: number): void;
@@ -124,8 +126,12 @@ export async function startProposalSystem({
   leftovers.defer('the proposals', () => agents.close());
   const audit = await openTestAudit();
   const registry = await startRegistrySystem({ agents, audit, clock, ...(mcpUrl && { mcpUrl }) });
+  const registry = await startRegistrySystem({ agents, audit, clock, proposalPauseMs: 100 });
   const state = { refusal: null as string | null };
-  const world = { jobs: new Map<string, TestJob>(), task: { state: 'RUNNING' }, calls: [] as TestCall[] };
+  const world = {
+    ...{ jobs: new Map<string, TestJob>(), task: { state: 'RUNNING' } },
+    ...{ calls: [] as TestCall[], arrivals: [] as string[] },
+  };
   const serve = registry.serve;
   const system: ProposalSystem = {
     ...{ ...registry, ...world, agents, audit, clock },
@@ -161,12 +167,15 @@ function core(system: ProposalSystem) {
     input: object,
     { subject, kind }: { subject: string; kind: string },
   ): void => {
+    system.calls.push({ mutation, subject, kind, input: { ...input } });
+  };
+  const arrive = (mutation: string): void => {
+    system.arrivals.push(mutation);
     if (system.refusal !== null) {
       const error = new Error('Core refuses') as Error & { extensions: object };
       error.extensions = { code: system.refusal };
       throw error;
     }
-    system.calls.push({ mutation, subject, kind, input: { ...input } });
   };
   const jobs: Call<{ filter?: { ids?: string[]; states?: string[] } | null }> = (_parent, { filter }) => ({
     nodes: [...system.jobs.values()].filter(
@@ -179,6 +188,7 @@ function core(system: ProposalSystem) {
     { input },
     { principal },
   ) => {
+    arrive('cancelJobs');
     const { ids } = input.selection;
     if (!keys.has(input.idempotencyKey)) record('cancelJobs', input, principal);
     keys.add(input.idempotencyKey);
@@ -189,6 +199,7 @@ function core(system: ProposalSystem) {
     return { changedCount: ids.length, jobs: ids.map((id) => system.jobs.get(id)), userErrors: [] };
   };
   const pauseTask: Call<{ input: { isDryRun: boolean } }> = (_parent, { input }, { principal }) => {
+    if (!input.isDryRun) arrive('pauseTask');
     if (system.task.state !== 'RUNNING') {
       const message = `taskId: the task is ${system.task.state}`;
       return { effect: null, userErrors: [{ code: 'TASK_STATE_CONFLICT', path: ['taskId'], message }] };

@@ -83,6 +83,7 @@ export async function startRegistrySystem(
     readonly identity?: Identity;
     readonly audit?: OpenedAudit;
     readonly agents?: Agents;
+    readonly proposalPauseMs?: number;
     /** Address of the endpoint for assistants, if there is one. */
     readonly mcpUrl?: string;
   } = {},

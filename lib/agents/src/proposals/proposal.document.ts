@@ -17,7 +17,7 @@ export type Stakes = 'UNDOABLE' | 'MITIGABLE' | 'IRREVERSIBLE';
 
 /**
  * Reason why a repeated call changes nothing: its idempotency key, or because it sets a state. A call of the
- * second kind is repeated only while its objects are as they were.
+ * second kind is not repeated once it was sent: somebody may have set another state in between.
  */
 export type Repeatable = 'BY_KEY' | 'BY_STATE';
 
@@ -75,6 +75,8 @@ export interface StoredExecution {
   readonly leaseUntil: Date;
   /** Number of tries, from 1. */
   readonly tries: number;
+  /** Time of the last try that was about to send the mutation; absent if it was never sent. */
+  readonly sentAt?: Date;
 }
 
 /** Result of an approved mutation. */

@@ -139,6 +139,16 @@ export class ProposalsRepository {
     return matchedCount > 0;
   }
 
+  /** Notes that a run sends its mutation now, and extends its lease. False as for {@link renew}. */
+  async send(id: string, run: string, sentAt: Date, leaseUntil: Date): Promise<boolean> {
+    const { matchedCount } = await this.#proposals.updateOne(
+      { _id: id, status: 'EXECUTING', 'execution.run': run, 'execution.leaseUntil': { $gt: sentAt } },
+      { $set: { 'execution.sentAt': sentAt, 'execution.leaseUntil': leaseUntil } },
+      majority,
+    );
+    return matchedCount > 0;
+  }
+
   /** Takes over a proposal whose run has lost its lease. Null if there is none. */
   takeOver(run: string, now: Date, leaseUntil: Date): Promise<ProposalDocument | null> {
     return this.#proposals.findOneAndUpdate(

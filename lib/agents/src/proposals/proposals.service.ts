@@ -151,6 +151,13 @@ export class ProposalsService {
     return this.#options.proposals.renew(_id, execution?.run ?? '', until);
   }
 
+  /** Notes, before a run sends its mutation, that it may have been made. False if the lease was lost. */
+  send({ _id, execution }: ProposalDocument): Promise<boolean> {
+    const now = this.#options.clock.now();
+    const until = new Date(now.getTime() + leaseMs);
+    return this.#options.proposals.send(_id, execution?.run ?? '', now, until);
+  }
+
   /** Stores the outcome of a run. Null if the run has lost its lease to another one. */
   finish(
     { _id, execution }: ProposalDocument,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
-import { decisionFault, mayWithdraw, type ProposalFacts, sees, statusAt } from './visibility.js';
+import { decisionFault, mayWithdraw, type ProposalFacts, sees, statusAt, visibleTo } from './visibility.js';
 
 const now = new Date('2030-01-01T00:00:00Z');
 const later = new Date(now.getTime() + 1);
@@ -23,6 +23,19 @@ describe('sees', () => {
       expect(sees(one, proposal)).toBe(true);
     for (const one of [human('uma@example'), agentOf('agent-2'), service, elsewhere])
       expect(sees(one, proposal)).toBe(false);
+  });
+
+  it('is false for tokens of the person that jobs hold, or that are limited to other actions', () => {
+    const attempt = { jobId: 'job_1', attempt: 1, fence: 1 };
+    const ofJob = { ...ada, attempt, actions: ['job:read'] };
+    const narrow = { ...ada, actions: ['job:read'] };
+    for (const one of [ofJob, narrow]) {
+      expect(sees(one, proposal)).toBe(false);
+      expect(visibleTo(one)).toEqual({ people: undefined, experiments: [] });
+    }
+    const reading = { ...ada, actions: ['proposal:read'] };
+    expect(sees(reading, proposal)).toBe(true);
+    expect(visibleTo(reading).people).toEqual(['ada@example']);
   });
 
   it('needs the permission in all experiments for a change of several', () => {

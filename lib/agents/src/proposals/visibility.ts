@@ -12,15 +12,20 @@ export type ProposalFacts = Pick<
 /** The proposals that a principal sees: an agent its own, others those of the person and of experiments. */
 export function visibleTo(principal: Principal): VisibleProposals {
   if (principal.kind === 'AGENT') return { agent: principal.subject, experiments: [] };
-  const people = principal.kind === 'HUMAN' ? [principal.subject, ...(principal.linked ?? [])] : undefined;
+  const people = seesOwn(principal) ? [principal.subject, ...(principal.linked ?? [])] : undefined;
   return { people, experiments: experimentsFor(principal, 'proposal:read') };
 }
 
 /** True if the principal sees the proposal. */
 export function sees(principal: Principal, proposal: ProposalFacts): boolean {
   if (principal.kind === 'AGENT') return proposal.agent === principal.subject;
-  if (principal.kind === 'HUMAN' && owns(principal, proposal.person)) return true;
+  if (seesOwn(principal) && owns(principal, proposal.person)) return true;
   return mayInExperiment(principal, 'proposal:read', proposal);
+}
+
+/** True for a person, unless its token is limited to other actions. */
+function seesOwn(principal: Principal): boolean {
+  return isPerson(principal) && (principal.actions?.includes('proposal:read') ?? true);
 }
 
 /** The reason why the principal may not decide about a proposal that it sees; undefined if it may. */
