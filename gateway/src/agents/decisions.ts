@@ -102,10 +102,16 @@ export class Decisions {
     return withdrawn ? { proposal: withdrawn, userErrors: [] } : this.#conflict(found, by);
   }
 
+  /** True if the caller may approve or deny a proposal now. */
+  async mayDecide(proposal: ProposalDocument, by: Principal): Promise<boolean> {
+    if (!this.#waits(proposal) || decisionFault(by, proposal) !== undefined) return false;
+    return (await this.#forbidden(proposal, by)) === undefined;
+  }
+
   /** The reason why a caller may not decide, apart from four eyes; undefined if it may. */
   async #forbidden(proposal: ProposalDocument, by: Principal): Promise<string | undefined> {
     if (decisionFault(by, proposal) === 'FORBIDDEN') return 'you may not decide it; you need proposal:decide';
-    if (!by.limited || (await this.#options.identity()?.webSessions.ofPrincipal(by))) return undefined;
+    if (!by.limited || (await this.#options.identity()?.webSessions.isOfSession(by))) return undefined;
     return 'your token was passed on or is limited; must be that of a login';
   }
 

@@ -24,6 +24,8 @@ const claims = z.object({
   exp: numericDate,
   iat: numericDate,
   jti: name,
+  /** Software to which an issuer has delegated the token (RFC 8693). */
+  act: z.unknown().optional(),
   queue: name.optional(),
   wid: name.optional(),
   /** Key or client certificate of the holder. */
@@ -179,7 +181,7 @@ function principalOf(
   token: string,
 ): Principal {
   if (tokenKind === 'CALL') return principalOfCall(found, token);
-  const { sub, iss, exp, iat, jti, queue, wid, cnf, attempt, rhizome } = found;
+  const { sub, iss, exp, iat, jti, act, queue, wid, cnf, attempt, rhizome } = found;
   const isPerson = rhizome.kind === 'HUMAN' || rhizome.kind === 'AGENT';
   const qualified = (subject: string): string => (alias && isPerson ? `${alias}:${subject}` : subject);
   return createPrincipal({
@@ -195,7 +197,8 @@ function principalOf(
     tokenId: jti,
     tokenKind,
     elevation: rhizome.elevation && readElevation(rhizome.elevation),
-    limited: rhizome.limited,
+    // A token that its issuer has delegated to software (RFC 8693) is not in the hands of the person.
+    limited: act === undefined ? rhizome.limited : true,
     ...holderOf(cnf),
     queue,
     worker: wid,

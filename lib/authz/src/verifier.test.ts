@@ -62,6 +62,14 @@ const refusal = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
 describe('verifier', () => {
+  it('reads a token that its issuer has delegated to software as limited', async () => {
+    const { verifier } = await verifierOf(first);
+    expect(await verifier.verify(await sign({ ...goodClaims, act: { sub: 'assistant' } }))).toMatchObject({
+      ...{ kind: 'HUMAN', limited: true },
+    });
+    expect((await verifier.verify(await sign(goodClaims))).limited).toBeUndefined();
+  });
+
   it('returns the principal of a valid token', async () => {
     const { verifier } = await verifierOf(first);
     const token = await sign(goodClaims);

@@ -1,5 +1,5 @@
 /** Resolvers of proposals: unpack, call, map. */
-import { type Agents, decisionFault, type ProposalDocument, statusAt } from '@rhizome/agents';
+import { type Agents, statusAt } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
@@ -54,7 +54,7 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
       person: ({ person }) => principalOf(person),
       experiment: ({ experiment }) => experimentOrNull(experiment),
       experimentName: ({ experiment }) => experiment,
-      viewerCanDecide: (proposal, _args, { principal }) => canDecide(proposal, principal, open().now()),
+      viewerCanDecide: (proposal, _args, { principal }) => open().decisions.mayDecide(proposal, principal),
     },
     ProposalPreview: {
       targetCount: ({ preview }) => preview.targetCount,
@@ -75,14 +75,6 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
 }
 
 const parsed = (text: string | null): unknown => (text === null ? null : (JSON.parse(text) as unknown));
-
-function canDecide(
-  proposal: ProposalDocument,
-  principal: Parameters<typeof decisionFault>[0],
-  now: Date,
-): boolean {
-  return statusAt(proposal, now) === 'PROPOSED' && decisionFault(principal, proposal) === undefined;
-}
 
 function openProposals({ agents, proposals }: ProposalGraphOptions): Proposals {
   if (proposals && agents?.()) return proposals;

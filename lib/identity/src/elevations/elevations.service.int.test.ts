@@ -332,6 +332,9 @@ describe('ElevationsService', () => {
     expect([await manages(session), await manages(other)]).toEqual([true, false]);
     const elevated = await verifier.verify(await webSessions.tokenOf(session));
     expect(elevated).toMatchObject({ limited: true, elevation: { id: elevation?._id } });
+    const isOfSession = (one: Principal) => webSessions.isOfSession(one);
+    expect([await isOfSession(by), await isOfSession(elevated)]).toEqual([true, true]);
+    expect(await isOfSession({ ...elevated, subject: 'usr_other' })).toBe(false);
     await expect(elevations.start(request(), elevated)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     expect(await elevations.endOfSession(other)).toBeUndefined();
     expect(await elevations.endOfSession(session)).toMatchObject({ _id: elevation?._id });

@@ -66,6 +66,12 @@ export const webSessionsCollection = defineCollection<WebSessionDocument>({
       why: 'the session of a token, which takes roles for a short time',
     },
     {
+      name: 'elevation_id_idx',
+      keys: { 'elevation.id': 1 },
+      options: { partialFilterExpression: { 'elevation.id': { $exists: true } } },
+      why: 'the session of a token with further roles',
+    },
+    {
       name: 'expiresAt_ttl',
       keys: { expiresAt: 1 },
       options: { expireAfterSeconds: 0 },

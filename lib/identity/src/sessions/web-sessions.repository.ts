@@ -25,6 +25,12 @@ export class WebSessionsRepository {
     return this.#sessions.findOne({ family }, { readConcern: 'majority' });
   }
 
+  /** The session of a person that has an elevation. */
+  byElevation(principalId: string, elevation: string): Promise<WebSessionDocument | null> {
+    const filter = { principalId, 'elevation.id': elevation };
+    return this.#sessions.findOne(filter, { readConcern: 'majority' });
+  }
+
   /** Gives a session an elevation; false if the session has changed since it was read, or has ended. */
   async elevate(
     { _id, revision }: Pick<WebSessionDocument, '_id' | 'revision'>,

@@ -116,6 +116,17 @@ export class WebSessions {
   }
 
   /**
+   * True if the token of a principal was made for a session of a browser, also while the session has further
+   * roles: the token then belongs to their elevation.
+   */
+  async isOfSession(principal: Principal): Promise<boolean> {
+    if (await this.ofPrincipal(principal)) return true;
+    const { subject, elevation } = principal;
+    const session = elevation && (await this.#options.sessions.byElevation(subject, elevation.id));
+    return session != null;
+  }
+
+  /**
    * The elevation of a session. Undefined also for one that was ended: the session goes on without its roles.
    */
   currentElevation({ elevation }: WebSessionDocument, now: Date): ElevationReference | undefined {

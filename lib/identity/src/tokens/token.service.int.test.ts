@@ -169,6 +169,17 @@ describe('refresh tokens', () => {
       );
   };
 
+  it('stays limited, as each token of a login that its issuer has delegated to software', async () => {
+    const claims = { sub: 'dora', client_id: undefined, groups: ['/heron'], act: { sub: 'assistant' } };
+    const token = await system.issuer.issue(claims);
+    const first = await system.identity.tokens.exchange(request(token, { scope: 'offline_access' }));
+    const second = await refresh(first.refreshToken ?? '');
+    const { trusted, revocations } = system.identity;
+    const verifier = createVerifier({ issuers: [trusted], revocations });
+    for (const { accessToken } of [first, second])
+      expect(await verifier.verify(accessToken)).toMatchObject({ limited: true });
+  });
+
   it('continues a login with each token once', async () => {
     const first = await login('ann');
     const second = await refresh(first.refreshToken);

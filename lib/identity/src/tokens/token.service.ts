@@ -169,7 +169,8 @@ export class TokenService {
       id,
       clientId: login.clientId,
       lifetimeSeconds: login.lifetimeSeconds,
-      limited: isLimited(readScope(login.scope), login) || isLimited(readScope(scope)),
+      limited:
+        isDelegated(login) || isLimited(readScope(login.scope), login) || isLimited(readScope(scope)),
     };
     return this.#issue(issue, refreshToken);
   }
@@ -331,7 +332,7 @@ export class TokenService {
     const started = isLasting ? await refreshTokens.start(login) : undefined;
     const id = { issuerName, family: started?.family ?? ids.next('tok') };
     const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, clientId, lifetimeSeconds };
-    const limited = audience !== null || isLimited(asked, request);
+    const limited = isDelegated(identity) || audience !== null || isLimited(asked, request);
     return this.#issue({ ...issue, limited, audience: audience ?? undefined }, started?.token ?? null);
   }
 
@@ -391,6 +392,11 @@ function isLimited(
   { lifetimeSeconds }: Pick<Login, 'lifetimeSeconds'> = { lifetimeSeconds: null },
 ): boolean {
   return rights.length + actions.length > 0 || (lifetimeSeconds ?? Infinity) < lifetimes.HUMAN;
+}
+
+/** True for claims of a token that its issuer has delegated to software (RFC 8693). */
+function isDelegated({ claims }: Pick<OutsideIdentity, 'claims'>): boolean {
+  return claims['act'] !== undefined;
 }
 
 /** Whole seconds since 1970, as in tokens. */
