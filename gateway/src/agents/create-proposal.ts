@@ -1,6 +1,6 @@
 /** Makes a proposal: freezes the change, reads what it concerns, checks it, and stores it. */
 import type { Agents, ProposalDocument, StoredPreview } from '@rhizome/agents';
-import { can, type CurrentRights, type Principal } from '@rhizome/authz';
+import { can, type CurrentRights, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { Engine } from '@rhizome/federation';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
@@ -9,9 +9,10 @@ import type { CreateProposalInput } from '../types.generated.js';
 import { checkInput, type CheckedInput, type CreateCode } from './check-input.js';
 import { type DryRun, runDry } from './dry-run.js';
 import { freeze, type FrozenChange, isFault } from './freeze.js';
+import { isListed } from './mutation-rules.js';
 import { hoursOfJobs, hoursOfSubmission } from './preview.js';
 import { personOf, type Proposer, proposerOf } from './proposer.js';
-import { findTargets, type FoundTargets, maxTargets } from './targets.js';
+import { findTargets, type FoundTarget, type FoundTargets, maxTargets } from './targets.js';
 
 /** A proposal, or the reasons why there is none. */
 export interface CreateResult {
@@ -113,13 +114,26 @@ export class ProposalMaker {
       errors.report('FORBIDDEN', ['operation'], `${person.subject} may not ${action}${where}`);
       return undefined;
     }
+    const outside = experiments.find((one) => !hasRoleIn(by, one));
+    if (outside !== undefined) {
+      const text = `${by.subject} has no role in "${outside}"; its token must name the experiment`;
+      errors.report('FORBIDDEN', ['operation'], text);
+      return undefined;
+    }
+    const foreign = rule.target?.kind === 'JOBS' && targets.find((job) => !mayChange(person, job));
+    if (foreign) {
+      const text = `job "${foreign.id}" belongs to ${foreign.owners[0] ?? 'nobody'}; ${person.subject} may not change it`;
+      errors.report('FORBIDDEN', ['variables'], text);
+      return undefined;
+    }
     const refusedCount = refusedOf(change, targets);
     if (targets.length > 0 && refusedCount === targets.length) {
       const states = [...new Set(targets.map(({ state }) => state))].join(', ');
       errors.report('CHANGE_REFUSED', ['variables'], `${mutation} changes no job in the state ${states}`);
       return undefined;
     }
-    const dryRun = change.hasDryRun ? await runDry(borrow, person, change) : undefined;
+    // An experiment may ignore isDryRun, and nobody has approved the change yet.
+    const dryRun = change.hasDryRun && isListed(mutation) ? await runDry(borrow, person, change) : undefined;
     for (const { code, message } of dryRun?.refusals ?? [])
       errors.report(code === 'FORBIDDEN' ? code : 'CHANGE_REFUSED', ['variables'], message);
     return errors.isEmpty ? previewOf(change, { targets, refusedCount, dryRun }) : undefined;
@@ -132,7 +146,8 @@ export class ProposalMaker {
     const { proposals, fourEyes } = this.#options.agents();
     const { mutation, operation, rule } = frozen;
     const experiments = experimentsOf(frozen, found.targets);
-    const { idempotencyKey: _key, ...request } = frozen.input;
+    // Another text for people is no other change.
+    const { idempotencyKey: _key, reason: _reason, ...request } = frozen.input;
     const stored = await proposals.create({
       ...{ _id, mutation, operation, request, preview, ...proposer },
       ...{ variables: JSON.stringify({ input: frozen.input }), stakes: rule.stakes, reason: input.reason },
@@ -186,6 +201,17 @@ function experimentsOf(
   const named = input['experiment'];
   const ofObjects = targets.flatMap(({ experiment }) => experiment ?? []);
   return [...new Set([...experiments, ...(typeof named === 'string' ? [named] : []), ...ofObjects])].sort();
+}
+
+/** True if the own grants of a principal name an experiment. */
+function hasRoleIn({ grants }: Principal, experiment: string): boolean {
+  return grants.some((grant) => grant.experiment === '*' || grant.experiment === experiment);
+}
+
+/** The rule of core: jobs of others need a permission, or an access that was granted. */
+function mayChange(person: Principal, { owners, experiment, isGranted }: FoundTarget): boolean {
+  if (isGranted || owners.some((owner) => owns(person, owner))) return true;
+  return can(person, 'job:manageAny', experiment ?? '*');
 }
 
 /** Number of jobs whose state does not allow the change. */

@@ -39,7 +39,7 @@ async function propose(operation: string, input: object): Promise<string> {
 
 function cancelling(): Promise<string> {
   const id = `job_${++count}`;
-  system.jobs.set(id, { id, experiment: 'heron', state: 'RUNNING', attempt: 1 });
+  system.jobs.set(id, { id, experiment: 'heron', state: 'RUNNING', attempt: 1, owner: person.subject });
   return propose(cancel, { selection: { ids: [id] } });
 }
 

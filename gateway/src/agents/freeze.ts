@@ -9,6 +9,7 @@ import {
   type GraphQLSchema,
   isInputObjectType,
   isObjectType,
+  isRequiredArgument,
   Kind,
   NoUnusedVariablesRule,
   type OperationDefinitionNode,
@@ -90,10 +91,18 @@ function frozen(options: FreezeOptions): FrozenChange | FreezeFault {
   const [invalid] = validate(schema, withoutSelection(operation, node), rules, { maxErrors: 1 });
   if (invalid) return fault('OPERATION_INVALID', 'operation', invalid.message);
   const field = schema.getMutationType()?.getFields()[node.name.value];
-  const inputType = field && getNamedType(field.args.find(({ name }) => name === 'input')?.type);
+  const [argument, ...furtherArguments] = field?.args ?? [];
+  const inputType = argument?.name === 'input' && isRequiredArgument(argument) && getNamedType(argument.type);
   const payload = field && getNamedType(field.type);
-  if (!field || !isInputObjectType(inputType) || !isObjectType(payload))
-    return fault('MUTATION_NOT_SUPPORTED', 'operation', `${node.name.value} takes no input object`);
+  if (!field || furtherArguments.length > 0 || !isInputObjectType(inputType) || !isObjectType(payload)) {
+    const text = `${node.name.value} cannot be proposed; must take one required argument "input", an object`;
+    return fault('MUTATION_NOT_SUPPORTED', 'operation', text);
+  }
+  const secret = secretIn(inputType);
+  if (secret !== undefined) {
+    const text = `${field.name} cannot be proposed: proposals are kept, and its input has ${secret}`;
+    return fault('MUTATION_NOT_SUPPORTED', 'operation', text);
+  }
   const rule = ruleOf(field.name, 'idempotencyKey' in inputType.getFields(), isOwn(field.name));
   if (!rule) return fault('MUTATION_NOT_SUPPORTED', 'operation', unsupported(field.name));
   const given = withKeys(schema, operation, variables, key);
@@ -110,6 +119,25 @@ function frozen(options: FreezeOptions): FrozenChange | FreezeFault {
     experiments: experimentsOf(field.name),
     hasDryRun: 'isDryRun' in inputType.getFields(),
   };
+}
+
+const secretNames = /^(password|passphrase|token|secret|secretValue|credentials?|accessKey|privateKey)$/i;
+
+/** The first field of an input, at any depth, whose name is that of a secret. */
+function secretIn(
+  type: GraphQLInputObjectType,
+  seen = new Set<GraphQLInputObjectType>(),
+): string | undefined {
+  if (seen.has(type)) return undefined;
+  seen.add(type);
+  for (const field of Object.values(type.getFields())) {
+    const inner = getNamedType(field.type);
+    const found = isInputObjectType(inner)
+      ? secretIn(inner, seen)
+      : secretNames.test(field.name) && `${type.name}.${field.name}`;
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /** The operation without the selection of its field, which is replaced: checking it could take long. */

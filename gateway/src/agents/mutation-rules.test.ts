@@ -81,6 +81,46 @@ describe('freeze', () => {
     expect(frozen(pause, { input })).toMatchObject({ hasDryRun: true, input: { isDryRun: false } });
   });
 
+  it.each(Object.keys(listedRules))('accepts each mutation of the table: %s', (name) => {
+    const text = `mutation ($input: ${inputOf(name).name}!) { ${name}(input: $input) { userErrors { code } } }`;
+    // Its variables are missing; the mutation itself is accepted.
+    expect(frozen(text)).toMatchObject({ message: expect.stringMatching(/^variables: /) });
+  });
+
+  it('refuses inputs with secrets and further arguments, and selects no texts of the payload', () => {
+    const own = buildSchema(`
+      input DoInput { idempotencyKey: String! login: LoginInput }
+      input LoginInput { password: String, again: LoginInput }
+      input RunInput { idempotencyKey: String! }
+      enum RunState { READY }
+      type RunError { message: String! path: [String!]! }
+      type Payload { uploadUrl: String detail: String count: Int! kind: RunState userErrors: [RunError!]! }
+      type Query { a: Int }
+      type Mutation {
+        login(input: DoInput!): Payload!
+        forced(input: RunInput!, force: Boolean): Payload!
+        loose(input: RunInput): Payload!
+        run(input: RunInput!): Payload!
+      }
+    `);
+    const freezing = (field: string, type: string) =>
+      freeze({
+        ...{ schema: own, variables: { input: {} }, key: 'proposal_1', isOwn: () => false },
+        ...{ text: `mutation ($input: ${type}!) { ${field} { count } }`, experimentsOf: () => [] },
+      });
+    for (const [field, type, words] of [
+      ['login(input: $input)', 'DoInput', 'its input has LoginInput.password'],
+      ['forced(input: $input, force: true)', 'RunInput', 'must take one required argument'],
+      ['loose(input: $input)', 'RunInput', 'must take one required argument'],
+    ] as const)
+      expect(freezing(field, type)).toMatchObject({
+        ...{ code: 'MUTATION_NOT_SUPPORTED', message: expect.stringContaining(words) },
+      });
+    expect(freezing('run(input: $input)', 'RunInput')).toMatchObject({
+      operation: expect.stringMatching(/\{ count kind userErrors \{ message path \} \}/),
+    });
+  });
+
   it.each([
     ['an unknown field', 'mutation { destroyEverything { code } }', {}, /^operation: Cannot query field/],
     ['a fragment', `${retry} fragment F on Job { id }`, {}, /^operation: must be one operation without/],

@@ -84,6 +84,11 @@ export function ruleOf(name: string, hasKey: boolean, isOwn: boolean): MutationR
   return rule.repeatable === undefined ? undefined : rule;
 }
 
+/** True for a mutation of the table, which was checked to keep to `isDryRun`. */
+export function isListed(mutation: string): boolean {
+  return Object.hasOwn(rules, mutation);
+}
+
 /** States in which a mutation changes jobs; undefined for one that concerns no jobs. */
 export function jobStatesOf(mutation: string): ReadonlySet<string> | undefined {
   const target = Object.hasOwn(rules, mutation) ? rules[mutation]?.target : undefined;

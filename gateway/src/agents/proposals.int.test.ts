@@ -30,8 +30,10 @@ const egretSdl = `
   "Codes." enum SubmitEgretRunUserErrorCode { "No such run." EGRET_RUN_NOT_FOUND }
   "A run." input SubmitEgretRunInput { "A key." idempotencyKey: String! }
   "The result." type SubmitEgretRunPayload { "Errors." userErrors: [SubmitEgretRunUserError!]! }
-  type Mutation { "Submits a run." submitEgretRun(input: SubmitEgretRunInput!): SubmitEgretRunPayload! }
+  type Mutation { "Submits a run." submitEgretRun("The run." input: SubmitEgretRunInput!): SubmitEgretRunPayload! }
 `;
+const submitRun =
+  'mutation ($input: SubmitEgretRunInput!) { submitEgretRun(input: $input) { userErrors { code } } }';
 const status = 'query ($id: ID!) { proposal(id: $id) { status outcome { isUnknown data } } }';
 
 let system: ProposalSystem;
@@ -54,7 +56,7 @@ let nextPerson = 1;
 function addJobs(experiment: string, ...states: readonly string[]): readonly string[] {
   return states.map((state) => {
     const id = `job_${system.jobs.size + 1}`;
-    system.jobs.set(id, { id, experiment, state, attempt: 1 });
+    system.jobs.set(id, { id, experiment, state, attempt: 1, owner: `ada-${nextPerson - 1}@example` });
     return id;
   });
 }
@@ -185,6 +187,29 @@ describe('createProposal', () => {
     ]);
   });
 
+  it('refuses a change of jobs that the person may not change, whoever would approve it', async () => {
+    const [id] = addJobs('heron', 'RUNNING');
+    const other = await system.tokens.agent('uma@example', { heron: 'USER' });
+    const { userErrors } = await propose(cancelling({ ids: [id] }), other);
+    expect(userErrors).toMatchObject([{ code: 'FORBIDDEN', path: ['variables'] }]);
+    expect(userErrors[0].message).toMatch(/^job "job_1" belongs to ada-\d+@example; uma@example may not/);
+    const operators = await system.tokens.agent('olga@example', { heron: 'OPERATOR' });
+    await proposed(cancelling({ ids: [id] }), operators);
+  });
+
+  it('refuses a change in an experiment that the token of the agent does not name', async () => {
+    const [id] = addJobs('egret', 'RUNNING');
+    const subject = `ada-${nextPerson - 1}@example`;
+    const narrow = await system.tokens.mint({
+      ...{ kind: 'AGENT', subject: 'agent-of-ada', actsFor: subject },
+      grants: [{ experiment: 'heron', roles: ['USER'] }],
+      boundedBy: ['heron', 'egret'].map((experiment) => ({ experiment, roles: ['USER'] })),
+    });
+    const { userErrors } = await propose(cancelling({ ids: [id] }), narrow);
+    const message = 'agent-of-ada has no role in "egret"; its token must name the experiment';
+    expect(userErrors).toMatchObject([{ code: 'FORBIDDEN', message }]);
+  });
+
   it('refuses more proposals than may wait for one person', async () => {
     const ids = addJobs('heron', 'RUNNING', 'RUNNING', 'RUNNING', 'RUNNING');
     for (const id of ids.slice(0, 3)) await proposed(cancelling({ ids: [id] }));
@@ -282,9 +307,7 @@ describe('approveProposal', () => {
 
   it('asks for another person for a mutation of the experiment, whose input does not name it', async () => {
     await bring(system, 'egret', egretSdl, 'Egret');
-    const operation =
-      'mutation ($input: SubmitEgretRunInput!) { submitEgretRun(input: $input) { userErrors { code } } }';
-    const { proposal } = await propose({ operation, variables: { input: {} }, reason: 'A run' });
+    const { proposal } = await propose({ operation: submitRun, variables: { input: {} }, reason: 'A run' });
     expect(proposal).toMatchObject({ isFourEyes: true, experimentName: 'egret' });
     expect((await decide(approve, proposal.id)).userErrors).toMatchObject([{ code: 'FOUR_EYES_REQUIRED' }]);
   });
@@ -330,6 +353,12 @@ describe('denyProposal', () => {
     const again = await propose(cancelling({ ids: [ids[0]] }));
     expect(again.userErrors).toMatchObject([{ code: 'PROPOSAL_DENIED_BEFORE' }]);
     expect(again.userErrors[0].message).toContain('no');
+    const other = cancelling({ ids: [ids[0]] });
+    const reworded = await propose({
+      ...other,
+      variables: { input: { ...other.variables.input, reason: 'Once more' } },
+    });
+    expect(reworded.userErrors).toMatchObject([{ code: 'PROPOSAL_DENIED_BEFORE' }]);
     await proposed(cancelling({ ids: [ids[1]] }));
     system.advance(8 * 86_400_000);
     await proposed(cancelling({ ids: [ids[0]] }));

@@ -21,6 +21,10 @@ export interface AskedResources {
 export interface FoundTarget extends StoredTarget {
   readonly experiment: string | null;
   readonly requirements: AskedResources | null;
+  /** Principals that a job belongs to: its owner, and the one that submitted it. */
+  readonly owners: readonly string[];
+  /** True if the caller was granted the right to change this job of another person. */
+  readonly isGranted: boolean;
 }
 
 /** The objects of a change. */
@@ -40,6 +44,9 @@ interface ReadObject {
   readonly attempt?: number;
   readonly experiment?: { readonly name: string } | null;
   readonly requirements?: AskedResources;
+  readonly owner?: { readonly subject: string };
+  readonly submittedBy?: { readonly subject: string };
+  readonly access?: readonly { readonly level: string }[];
 }
 
 interface JobPage {
@@ -49,7 +56,10 @@ interface JobPage {
 
 const jobsQuery = `query ProposalJobs($filter: JobFilter, $first: Int!, $after: String) {
   jobs(filter: $filter, first: $first, after: $after) {
-    nodes { id name state attempt experiment { name } requirements { cores walltimeSeconds gpu { count } } }
+    nodes {
+      id name state attempt owner { subject } submittedBy { subject } access { level }
+      experiment { name } requirements { cores walltimeSeconds gpu { count } }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }`;
@@ -140,5 +150,8 @@ async function readJobs(
 
 function found(type: string, read: ReadObject): FoundTarget {
   const { id, name = null, state, attempt = null, experiment, requirements = null } = read;
-  return { type, id, name, state, attempt, experiment: experiment?.name ?? null, requirements };
+  const owners = [read.owner, read.submittedBy].flatMap((one) => one?.subject ?? []);
+  const isGranted = read.access?.some(({ level }) => level === 'MANAGE') ?? false;
+  const version = { type, id, name, state, attempt };
+  return { ...version, experiment: experiment?.name ?? null, requirements, owners, isGranted };
 }

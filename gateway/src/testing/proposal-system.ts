@@ -16,6 +16,8 @@ export interface TestJob {
   readonly experiment: string;
   state: string;
   attempt: number;
+  /** Subject of the person that submitted it. */
+  readonly owner: string;
 }
 
 /** A call that changed something, with the principal that made it. */
@@ -44,6 +46,8 @@ export interface ProposalSystem extends RegistrySystem {
 
 const sdl = `
   "An experiment." type Experiment @key(fields: "name") { "Its name." name: String! }
+  "A principal." type Principal @key(fields: "subject") { "Its subject." subject: String! }
+  "An access." type JobAccess { "Its level." level: String! }
   "GPUs." type GpuRequirement { "Their number." count: Int! }
   "Resources." type JobRequirements {
     "Cores." cores: Int!
@@ -55,6 +59,9 @@ const sdl = `
     "Its name." name: String!
     "Its state." state: String!
     "Its attempt." attempt: Int!
+    "Its owner." owner: Principal!
+    "Who submitted it." submittedBy: Principal!
+    "Access of others." access: [JobAccess!]!
     "A text that approvers may read." secretNote: String
     "Its experiment." experiment: Experiment!
     "Its requirements." requirements: JobRequirements!
@@ -220,6 +227,9 @@ function core(system: ProposalSystem) {
       Job: {
         name: ({ id }: TestJob) => `name of ${id}`,
         secretNote: () => 'for approvers only',
+        owner: ({ owner }: TestJob) => ({ subject: owner }),
+        submittedBy: ({ owner }: TestJob) => ({ subject: owner }),
+        access: () => [],
         experiment: ({ experiment }: TestJob) => ({ name: experiment }),
         requirements: () => ({ cores: 4, walltimeSeconds: 7200, gpu: { count: 1 } }),
         __resolveReference: (reference: object) => reference,
@@ -231,12 +241,14 @@ function core(system: ProposalSystem) {
         __resolveReference: (reference: object) => reference,
       },
       Experiment: { __resolveReference: (reference: object) => reference },
+      Principal: { __resolveReference: (reference: object) => reference },
     },
     policies: {
       ...{ 'Query.jobs': { action: 'job:read' }, 'Query.task': { action: 'task:read' } },
       ...{ 'Mutation.cancelJobs': { action: 'job:cancel' }, 'Mutation.pauseTask': { action: 'job:hold' } },
       ...{ 'Mutation.deleteJobs': open, 'Job.__resolveReference': open, 'Task.__resolveReference': open },
       'Experiment.__resolveReference': open,
+      'Principal.__resolveReference': open,
     },
   });
   return createInProcess({ subgraph, log: silentLogger() });
