@@ -114,15 +114,20 @@ function anonymousRights({ verifier, introspection }: GatewayOptions) {
   return introspection === 'open' ? 'introspection' : 'nothing';
 }
 
+type Holders = readonly ({ endOf(end: CallerEnd): void } | undefined)[];
+
+/** Ends what some callers have open at all holders. */
+const endOfAll =
+  (holders: Holders) =>
+  (end: CallerEnd): void =>
+    holders.forEach((holder) => holder?.endOf(end));
+
 /**
  * Ends what callers have open as soon as their token is revoked, or their rights become fewer. Returns a
  * function that stops this.
  */
-function endCallers(
-  { verifier, identity }: GatewayOptions,
-  holders: readonly ({ endOf(end: CallerEnd): void } | undefined)[],
-): () => void {
-  const endOf = (end: CallerEnd): void => holders.forEach((holder) => holder?.endOf(end));
+function endCallers({ verifier, identity }: GatewayOptions, holders: Holders): () => void {
+  const endOf = endOfAll(holders);
   const revocations = verifier?.revocations;
   const stops = [
     revocations?.onChange(() => endOf(endOfRevoked(revocations))),
@@ -174,7 +179,7 @@ function callersOf(
 /** The endpoint for assistants, if it is enabled. Its callers have tokens for it alone. */
 function mcpEndpointOf(
   { mcp, identity: services }: GatewayOptions,
-  handlers: Omit<McpEndpointOptions, 'settings' | 'engine' | 'offered' | 'metrics'> & {
+  handlers: Omit<McpEndpointOptions, 'settings' | 'engine' | 'offered' | 'metrics' | 'meter' | 'limitsOf'> & {
     readonly metrics: GatewayMetrics;
   },
   { limiting, holder, parts }: McpParts,
@@ -188,6 +193,8 @@ function mcpEndpointOf(
     identity,
     engine: () => holder.current,
     offered: () => parts.offeredOperations(),
+    meter: parts.proposals.meter,
+    limitsOf: (principal) => parts.proposals.limitsOf(principal),
   });
 }
 
@@ -235,6 +242,7 @@ class BuiltGateway implements Gateway {
   readonly #bodies = new JsonBodies();
   readonly #loopDelay = new LoopDelay();
   readonly #reports: AvailabilityReports;
+  readonly #holders: Holders;
   readonly #stopEnding: () => void;
   readonly #audit: AuditRecorder | undefined;
   readonly #mcp: McpEndpoint | undefined;
@@ -271,6 +279,7 @@ class BuiltGateway implements Gateway {
       rates,
       use: parts.registry?.recorder,
       audit,
+      meter: parts.proposals.meter,
       isEmpty: () => parts.isEmpty,
       accessOf: (engine) => parts.accessOf(engine),
     }));
@@ -293,7 +302,8 @@ class BuiltGateway implements Gateway {
     this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations: verifier?.revocations });
     const http = new HttpHandler(handlerOptions);
     const mcp = (this.#mcp = mcpEndpointOf(options, handlerOptions, { limiting, holder, parts }));
-    this.#stopEnding = endCallers(options, [http, hub, this.#sockets, mcp]);
+    this.#holders = [http, hub, this.#sockets, mcp];
+    this.#stopEnding = endCallers(options, this.#holders);
     this.#router = new Router({
       http,
       sockets: this.#sockets,
@@ -371,7 +381,9 @@ class BuiltGateway implements Gateway {
 
   announce(): void {
     this.#reports.start();
-    this.#components.proposals.executions.start();
+    const { executions, meter } = this.#components.proposals;
+    executions.start();
+    meter.watchStops(endOfAll(this.#holders));
   }
 
   drain(drainMs = defaultDrainMs): Promise<void> {
@@ -395,7 +407,8 @@ class BuiltGateway implements Gateway {
 
   async #drain(drainMs: number): Promise<void> {
     const reported = this.#reports.stop();
-    const searched = this.#components.proposals.executions.stop();
+    const { executions, meter } = this.#components.proposals;
+    const searched = Promise.all([executions.stop(), meter.close()]);
     // Accepts requests that have arrived already; later ones are refused.
     await nextLoopTurn();
     this.#hub.shutDown('resumable');

@@ -6,6 +6,7 @@ import type { Engine } from '@rhizome/federation';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { BorrowEngine } from '../own-operation.js';
 import type { CreateProposalInput } from '../types.generated.js';
+import type { AgentMeter } from './budgets/meter.js';
 import { checkInput, type CheckedInput, type CreateCode } from './check-input.js';
 import { type DryRun, runDry } from './dry-run.js';
 import { freeze, type FrozenChange, isFault } from './freeze.js';
@@ -30,6 +31,7 @@ export interface ProposalMakerOptions {
   /** Experiments whose subgraphs answer a mutation; none for one of core. */
   readonly experimentsOf: (engine: Engine, mutation: string) => readonly string[];
   readonly rights: () => CurrentRights;
+  readonly meter: Pick<AgentMeter, 'proposal'>;
   readonly clock: Clock;
 }
 
@@ -43,7 +45,7 @@ export class ProposalMaker {
     this.#options = options;
   }
 
-  /** @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE */
+  /** @throws DomainError FORBIDDEN, LIMIT_EXCEEDED for an agent without a rest, SERVICE_UNAVAILABLE */
   async create(input: CreateProposalInput, by: Principal): Promise<CreateResult> {
     const proposer = proposerOf(by);
     if (!proposer) throw new DomainError('FORBIDDEN', 'Only people and their agents propose changes');
@@ -51,6 +53,8 @@ export class ProposalMaker {
     const checked = checkInput(input, errors);
     if (!errors.isEmpty) return refused(errors);
     const { agents, borrow, isOwn, experimentsOf } = this.#options;
+    await this.#options.meter.proposal(by);
+    const { agents, borrow, isOwn } = this.#options;
     const _id = agents().proposals.nextId();
     const { variables } = checked;
     const change = await borrow(async (engine) => {

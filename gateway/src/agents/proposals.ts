@@ -1,6 +1,6 @@
 /** The proposals of one gateway: how they are made, decided and run. */
-import type { Agents, ProposalsService } from '@rhizome/agents';
-import { type CurrentRights, rightsOfToken } from '@rhizome/authz';
+import type { Agents, CallerLimits, ProposalsService } from '@rhizome/agents';
+import { type CurrentRights, type Principal, rightsOfToken } from '@rhizome/authz';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Engine } from '@rhizome/federation';
@@ -8,6 +8,8 @@ import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import type { AuditRecorder } from '../audit/index.js';
 import type { BorrowEngine } from '../own-operation.js';
+import { BudgetChanges } from './budgets/budget-changes.js';
+import { AgentMeter } from './budgets/meter.js';
 import { ProposalMaker } from './create-proposal.js';
 import { Decisions } from './decisions.js';
 import { Executions } from './executions.js';
@@ -34,6 +36,9 @@ export class Proposals {
   readonly maker: ProposalMaker;
   readonly decisions: Decisions;
   readonly executions: Executions;
+  readonly budgetChanges: BudgetChanges;
+  /** Counts what agents use. */
+  readonly meter: AgentMeter;
   readonly #agents: () => Agents | undefined;
   readonly #clock: Clock;
 
@@ -45,12 +50,26 @@ export class Proposals {
     const opened = (): Agents => this.#opened;
     this.executions = new Executions({ agents, borrow, rights, audit, pauseMs, clock, log });
     this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock });
+    this.executions = new Executions({ agents, borrow, rights, audit, clock, log });
+    this.meter = new AgentMeter({ agents, clock, log });
+    this.budgetChanges = new BudgetChanges({ agents: opened, identity });
+    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock, meter: this.meter });
     this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
   }
 
   /** Stored proposals. @throws DomainError SERVICE_UNAVAILABLE in a gateway without a store for them */
   get store(): ProposalsService {
     return this.#opened.proposals;
+  }
+
+  /** Stops and budgets that concern a caller; undefined in a gateway without a store for them. */
+  async limitsOf(principal: Principal): Promise<CallerLimits | undefined> {
+    return this.#agents()?.budgets.limitsOf(principal);
+  }
+
+  /** Budgets and stops of agents. @throws DomainError SERVICE_UNAVAILABLE as {@link store} does */
+  get budgets(): Agents['budgets'] {
+    return this.#opened.budgets;
   }
 
   now(): Date {

@@ -26,6 +26,8 @@ export interface OperationRequest {
   readonly cancellation?: Cancellation | undefined;
   /** Asks for `extensions.plan`. */
   readonly wantsPlan?: boolean | undefined;
+  /** True if the handler counts the calls and the answers of agents itself. */
+  readonly isMetered?: boolean | undefined;
   /** Tags of root fields that introspection leaves out. */
   readonly withoutTags?: readonly string[] | undefined;
 }

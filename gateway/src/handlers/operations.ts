@@ -16,6 +16,7 @@ import {
   refusal,
   type Restriction,
 } from '../policy/index.js';
+import type { AgentMeter } from '../agents/index.js';
 import type { EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, StreamHub } from '../streams/index.js';
 import { Admission, type AdmissionOptions, type Checked } from './admission.js';
@@ -30,6 +31,8 @@ export interface OperationsOptions extends AdmissionOptions, ExecutionOptions {
   readonly use?: Pick<UseRecorder, 'record'> | undefined;
   /** Guard of an engine's access directives; undefined: there is none. */
   readonly accessOf?: ((engine: Engine) => AccessGuard | undefined) | undefined;
+  /** Counts what agents use. */
+  readonly meter?: Pick<AgentMeter, 'counts' | 'call' | 'answer'> | undefined;
   /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
 }
@@ -82,6 +85,14 @@ export class Operations {
     const checked = this.#admission.check(engine, operation, request, (info) => use.admit?.(info));
     const { error } = checked;
     if (error) return this.#refuse({ request, operation }, error, use);
+    const { meter } = this.#options;
+    if (meter?.counts(request.principal) && request.isMetered !== true) {
+      try {
+        await meter.call(request.principal);
+      } catch (limited) {
+        return this.#refuse({ request, operation }, limited, use);
+      }
+    }
     let release: Release;
     try {
       const turn = this.#admission.enter(request, operation, checked);
@@ -117,7 +128,7 @@ export class Operations {
       }
       return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
     }
-    const answer = await this.#execution.run(engine, operation, traced);
+    const answer = await this.#metered(await this.#execution.run(engine, operation, traced), request);
     if (!request.wantsPlan || traced.trace) return use.answered(answer, operation);
     return use.answered(
       withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
@@ -142,12 +153,24 @@ export class Operations {
     const prepared = await engine.prepare({ query, requestId });
     if (!prepared.ok) return use.refused(this.#count(prepared.answer));
     const asked = { ...request, query, operationName: undefined };
-    const answer = await this.#execution.run(engine, prepared.operation, asked);
+    const answer = await this.#metered(await this.#execution.run(engine, prepared.operation, asked), request);
     if (operation.kind === 'query') this.#options.audit?.refused(request, ['FORBIDDEN'], operation);
     return use.answered(
       complete(answer, restriction, engine.publicSchema, { variables, requestId }),
       operation,
     );
+  }
+
+  /** The answer, or a refusal if the budget of an agent has too little left for it. */
+  async #metered(answer: ExecutionText, request: OperationRequest): Promise<ExecutionText> {
+    const { meter } = this.#options;
+    if (!meter?.counts(request.principal) || request.isMetered === true) return answer;
+    try {
+      await meter.answer(request.principal, answer.text.length);
+      return answer;
+    } catch (limited) {
+      return this.#count(refusal(limited, request.requestId, this.#options.log));
+    }
   }
 
   #refuse<T>(

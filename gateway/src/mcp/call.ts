@@ -83,7 +83,7 @@ export class McpCall {
     cancellation: Cancellation = this.#init.cancellation,
   ): Promise<Answered | ClientStream> {
     const { operations, ...init } = this.#init;
-    const request = { ...init, cancellation };
+    const request = { ...init, cancellation, isMetered: true };
     const answered = (text: ExecutionText): Answered => new Answered(parsed(text));
     return operations.run<Answered | ClientStream>(
       {

@@ -15,6 +15,7 @@ import { fixedToolsOf } from './tools/index.js';
 import { fits } from './tools/document-tool.js';
 import { operationTool } from './tools/operation-tool.js';
 import { createProposalText } from './tools/propose.js';
+import type { LimitsOf } from './tools/my-limits.js';
 import type { Tool } from './tools/tool.js';
 
 /** Operations that subgraphs offer, and the version of the graph to which they belong. */
@@ -30,6 +31,7 @@ export interface CatalogueOptions {
   readonly offered: () => OfferedOperations;
   readonly limits: Pick<GatewayLimits, 'assumedListSize'>;
   readonly rates: RateLimiter | undefined;
+  readonly limitsOf: LimitsOf;
   /** Offers `run_query`. */
   readonly runsQueries: boolean;
   readonly log: Logger;
@@ -95,7 +97,7 @@ export class Catalogues {
   }
 
   async #make(schema: GraphQLSchema, offered: OfferedOperations): Promise<Catalogue> {
-    const { limits, rates, runsQueries, log } = this.#options;
+    const { limits, rates, limitsOf, runsQueries, log } = this.#options;
     const hasProposals = fits(schema, createProposalText);
     const found: CheckedOperation[] = [];
     const leaveOut = (fault: object): void =>
@@ -104,6 +106,8 @@ export class Catalogues {
     const ofExperiments = subgraphs.filter(({ typePrefix }) => typePrefix !== null);
     const experiments = new Set(ofExperiments.map(({ name }) => name));
     for (const subgraph of subgraphs) {
+    const tools: Tool[] = [...fixedToolsOf({ schema, limits, rates, limitsOf, runsQueries })];
+    for (const subgraph of await offered.read()) {
       // The validation of one subgraph's operations takes some milliseconds.
       await nextLoopTurn();
       const { operations, faults } = checkOperations(subgraph, schema);

@@ -6,6 +6,7 @@ import { Cancellation } from '@rhizome/federation';
 import type { Logger } from '@rhizome/log';
 import type { JsonBodies } from '@rhizome/subgraph';
 import { Histogram, type Registry } from 'prom-client';
+import type { AgentMeter } from '../agents/index.js';
 import type { AuditRecorder } from '../audit/index.js';
 import { type Endpoints, type Inbox, type Operations, passedOn } from '../handlers/index.js';
 import { sendJson } from '../identity/send-json.js';
@@ -36,7 +37,7 @@ import type { McpProtocol } from './protocol.js';
 import { mcpMetadataPath, mcpPath, type McpSettings } from './settings.js';
 
 /** Ports of {@link McpEndpoint}. */
-export interface McpEndpointOptions extends Pick<CatalogueOptions, 'engine' | 'offered'> {
+export interface McpEndpointOptions extends Pick<CatalogueOptions, 'engine' | 'offered' | 'limitsOf'> {
   readonly settings: McpSettings;
   readonly operations: Operations;
   /** Authenticates by tokens for this endpoint. */
@@ -45,6 +46,8 @@ export interface McpEndpointOptions extends Pick<CatalogueOptions, 'engine' | 'o
   readonly bodies: JsonBodies;
   readonly inbox: Inbox;
   readonly rates: RateLimiter | undefined;
+  /** Counts what agents use. */
+  readonly meter: Pick<AgentMeter, 'assertRunning' | 'call' | 'answer'>;
   readonly expiries: Expiries;
   readonly addressOf: ClientAddress;
   readonly audit: Pick<AuditRecorder, 'refused'> | undefined;
@@ -69,9 +72,9 @@ export class McpEndpoint implements Endpoints {
 
   constructor(options: McpEndpointOptions) {
     this.#options = options;
-    const { engine, offered, limits, rates, log, settings, expiries, metrics } = options;
+    const { engine, offered, limits, rates, log, settings, expiries, metrics, limitsOf } = options;
     const runsQueries = settings.runsQueries ?? true;
-    this.#catalogues = new Catalogues({ engine, offered, limits, rates, runsQueries, log });
+    this.#catalogues = new Catalogues({ engine, offered, limits, rates, limitsOf, runsQueries, log });
     this.#listeners = new Listeners(expiries);
     this.#seconds = new Histogram({
       name: 'rhizome_gateway_tool_seconds',
@@ -117,7 +120,7 @@ export class McpEndpoint implements Endpoints {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
-    const { isClosing, settings, identity, inbox, addressOf } = this.#options;
+    const { isClosing, settings, identity, inbox, addressOf, meter } = this.#options;
     if (isClosing()) throw new DomainError('SHUTTING_DOWN', 'The gateway is shutting down; try again');
     if (identity.required) assertOwnHost(request, settings.url, settings.origins ?? []);
     else assertLocalCaller(request.headers);
@@ -140,6 +143,7 @@ export class McpEndpoint implements Endpoints {
     await inbox.turn(principal?.subject ?? address);
     const bytes = Number(request.headers['content-length'] ?? mostBytes) || 0;
     this.#charge(principal, address, bytes);
+    await meter.assertRunning(principal);
     await this.#serve({ request, response, principal, address, gone, bytes, requestId });
   }
 
@@ -172,6 +176,7 @@ export class McpEndpoint implements Endpoints {
     return new McpProtocol({
       catalogues: this.#catalogues,
       resources: new Resources(this.#catalogues),
+      meter: this.#options.meter,
       log: this.#options.log,
       called: (tool, outcome, seconds) => this.#seconds.observe({ tool, outcome }, seconds),
     });

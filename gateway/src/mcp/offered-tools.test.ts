@@ -29,6 +29,7 @@ const offered = subgraphs.map(({ name, manifest, agentOperations }: FoundSubgrap
 }));
 
 const catalogues = new Catalogues({
+  limitsOf: () => Promise.resolve(undefined),
   engine: () => ({ publicSchema }) as Engine,
   offered: () => ({ version: 1, read: () => Promise.resolve(offered) }),
   limits: { assumedListSize: 10 },

@@ -16,17 +16,21 @@ import {
 } from '@modelcontextprotocol/server';
 import { isDomainError, isInternalError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import type { AgentMeter } from '../agents/index.js';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { McpCall } from './call.js';
 import type { Catalogues } from './catalogue.js';
 import { findPrompt, promptList } from './prompts.js';
 import { type Resources, resourceTemplates } from './resources.js';
 import { errorResult } from './results/tool-result.js';
+import { myLimitsName } from './tools/my-limits.js';
 
 /** Ports of {@link McpProtocol}. */
 export interface McpProtocolOptions {
   readonly catalogues: Catalogues;
   readonly resources: Resources;
+  /** Counts what agents use. */
+  readonly meter: Pick<AgentMeter, 'call' | 'answer'>;
   readonly log: Logger;
   /** Called with each call of a tool that has ended. */
   readonly called: (tool: string, outcome: 'ok' | 'error', seconds: number) => void;
@@ -122,6 +126,15 @@ export class McpProtocol {
         });
       }),
     );
+    server.setRequestHandler('resources/read', async ({ params: { uri } }) => {
+      const contents = await this.#metered(call, () => resources.read(uri, call), charactersOfAll).catch(
+        refused,
+      );
+      if (contents) return { contents } as ReadResourceResult;
+      throw new ProtocolError(INVALID_PARAMS, 'The resource does not exist, or you may not read it.', {
+        uri,
+      });
+    });
     server.setRequestHandler('prompts/list', () => ({ prompts: promptList }));
     server.setRequestHandler('prompts/get', ({ params }) => {
       const found = findPrompt(params.name, params.arguments ?? {});
@@ -142,6 +155,17 @@ export class McpProtocol {
       this.#options.log.error({ err: error }, 'request of an agent failed');
       throw new ProtocolError(INTERNAL_ERROR, 'Internal error');
     }
+  /** Counts a call and its answer; an answer that does not fit the budget of an agent is not given. */
+  async #metered<T>(
+    { principal }: McpCall,
+    answer: () => Promise<T>,
+    charactersOf: (given: T) => number,
+  ): Promise<T> {
+    const { meter } = this.#options;
+    await meter.call(principal);
+    const given = await answer();
+    await meter.answer(principal, charactersOf(given));
+    return given;
   }
 
   async #call(name: string, given: Readonly<Record<string, unknown>>, call: McpCall) {
@@ -151,7 +175,14 @@ export class McpProtocol {
     const started = performance.now();
     let outcome: 'ok' | 'error' = 'error';
     try {
-      const result = await tool.call(given, call);
+      const result =
+        name === myLimitsName
+          ? await tool.call(given, call)
+          : await this.#metered(
+              call,
+              () => tool.call(given, call),
+              ({ content }) => charactersOfAll(content),
+            );
       if (result.isError !== true) outcome = 'ok';
       return result;
     } catch (error) {
@@ -163,4 +194,14 @@ export class McpProtocol {
       called(name, outcome, (performance.now() - started) / 1000);
     }
   }
+}
+
+function charactersOfAll(texts: readonly { readonly text: string }[] | undefined): number {
+  return (texts ?? []).reduce((sum, { text }) => sum + text.length, 0);
+}
+
+/** Refuses the read of a resource, which has no result for errors. @throws ProtocolError */
+function refused(error: unknown): never {
+  if (isDomainError(error)) throw new ProtocolError(INVALID_PARAMS, `${error.code}: ${error.message}`);
+  throw error;
 }

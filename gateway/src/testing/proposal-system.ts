@@ -134,6 +134,12 @@ export async function startProposalSystem({
   const audit = await openTestAudit();
   const registry = await startRegistrySystem({ agents, audit, clock, ...(mcpUrl && { mcpUrl }) });
   const registry = await startRegistrySystem({ agents, audit, clock, proposalPauseMs: 100 });
+  const registry = await startRegistrySystem({
+    agents,
+    audit,
+    clock,
+    ...(mcpUrl !== undefined && { mcpUrl }),
+  });
   const state = { refusal: null as string | null };
   const world = {
     ...{ jobs: new Map<string, TestJob>(), task: { state: 'RUNNING' } },

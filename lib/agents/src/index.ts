@@ -20,3 +20,19 @@ export {
 } from './proposals/proposals.service.js';
 export type { ProposalConditions } from './proposals/proposals.repository.js';
 export { decisionFault, isPerson, mayWithdraw, sees, statusAt } from './proposals/visibility.js';
+export {
+  type AgentScope,
+  type Authority,
+  type BudgetDocument,
+  type BudgetUnit,
+  type BudgetWindow,
+  type StopDocument,
+} from './budgets/budget.document.js';
+export type {
+  BudgetSetting,
+  BudgetState,
+  BudgetsService,
+  CallerLimits,
+  Refusal,
+} from './budgets/budgets.service.js';
+export { authorityFor, concernedOf, fitsScope } from './budgets/scope.js';

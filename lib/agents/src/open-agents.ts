@@ -1,5 +1,6 @@
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { BudgetsService } from './budgets/budgets.service.js';
 import { type ProposalSettings, ProposalsService } from './proposals/proposals.service.js';
 import { openAgentsStore } from './store/open.repository.js';
 
@@ -15,6 +16,7 @@ export interface AgentsSettings extends ProposalSettings {
 /** The services of one process. */
 export interface Agents {
   readonly proposals: ProposalsService;
+  readonly budgets: BudgetsService;
   /** Experiments whose proposals another person must decide. */
   readonly fourEyes: ReadonlySet<string>;
   close(): Promise<void>;
@@ -29,6 +31,7 @@ export async function openAgents(
   const parts = { proposals: store.proposals, clock, ids: createIds(clock) };
   return {
     proposals: new ProposalsService({ ...settings, ...parts }),
+    budgets: new BudgetsService({ budgets: store.budgets, clock }),
     fourEyes: new Set(fourEyes),
     close: () => store.close(),
   };

@@ -1,20 +1,12 @@
 /** Resolvers of proposals: unpack, call, map. */
-import { type Agents, statusAt } from '@rhizome/agents';
+import { type Agents, statusAt, decisionFault, type ProposalDocument } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
-import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
 import type { Resolvers } from '../../types.generated.js';
 import { peopleOnly, proposersOnly } from '../proposer.js';
 import type { Proposals } from '../proposals.js';
-
-/** Options of {@link proposalResolvers}. */
-export interface ProposalGraphOptions {
-  /** Undefined in a gateway without a store for proposals. */
-  readonly agents?: (() => Agents | undefined) | undefined;
-  /** Undefined where {@link agents} is. */
-  readonly proposals?: Proposals | undefined;
-}
+import { openProposals, type ProposalGraphOptions } from './open-proposals.js';
 
 type ProposalResolvers = Pick<
   Resolvers,
@@ -82,6 +74,12 @@ function openProposals({ agents, proposals }: ProposalGraphOptions): Proposals {
     'SERVICE_UNAVAILABLE',
     'The gateway keeps no proposals; start it with a database for them',
   );
+function canDecide(
+  proposal: ProposalDocument,
+  principal: Parameters<typeof decisionFault>[0],
+  now: Date,
+): boolean {
+  return statusAt(proposal, now) === 'PROPOSED' && decisionFault(principal, proposal) === undefined;
 }
 
 /** Policies of the fields; the services narrow them to what the caller may see and decide. */

@@ -2,7 +2,7 @@
 import type { GraphQLSchema } from 'graphql';
 import type { GatewayLimits, RateLimiter } from '../../policy/index.js';
 import { explainJobTool } from './explain-job.js';
-import { myLimitsTool } from './my-limits.js';
+import { type LimitsOf, myLimitsTool } from './my-limits.js';
 import { proposalTools } from './proposals.js';
 import { runQueryTool } from './run-query.js';
 import { searchSchemaTool } from './search-schema.js';
@@ -14,6 +14,7 @@ export interface FixedToolOptions {
   readonly schema: GraphQLSchema;
   readonly limits: Pick<GatewayLimits, 'assumedListSize'>;
   readonly rates: RateLimiter | undefined;
+  readonly limitsOf: LimitsOf;
   readonly runsQueries: boolean;
   /** Names of the experiments, which are those of their fields. */
   readonly experiments: ReadonlySet<string>;
@@ -27,9 +28,11 @@ export function fixedToolsOf({
   runsQueries,
   experiments,
 }: FixedToolOptions): readonly Tool[] {
+export function fixedToolsOf(options: FixedToolOptions): readonly Tool[] {
+  const { schema, limits, rates, limitsOf, runsQueries } = options;
   const found = [
     explainJobTool(schema),
-    myLimitsTool(rates),
+    myLimitsTool(rates, limitsOf),
     runsQueries ? runQueryTool(schema, limits.assumedListSize) : undefined,
     searchSchemaTool(schema, experiments),
     watchJobsTool(schema),

@@ -7,7 +7,13 @@ import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
 import type { OwnSubgraph } from '../own-member.js';
 import { ownAddress } from './own-address.js';
-import { type ProposalGraphOptions, proposalPolicies, proposalResolvers } from '../../agents/index.js';
+import {
+  budgetPolicies,
+  budgetResolvers,
+  type ProposalGraphOptions,
+  proposalPolicies,
+  proposalResolvers,
+} from '../../agents/index.js';
 import { auditPolicies, type AuditGraphOptions, auditResolvers } from '../../audit/index.js';
 import { identityPolicies, identityResolvers, type IdentityGraphOptions } from '../../identity/index.js';
 import { graphPolicies, graphResolvers, type GraphOptions } from './resolvers.js';
@@ -24,8 +30,12 @@ export function buildOwnSubgraph(
       identityResolvers(parts),
       auditResolvers(parts),
       proposalResolvers(parts),
+      budgetResolvers(parts),
     ],
-    policies: { ...graphPolicies, ...identityPolicies, ...auditPolicies, ...proposalPolicies },
+    policies: {
+      ...{ ...graphPolicies, ...identityPolicies, ...auditPolicies },
+      ...{ ...proposalPolicies, ...budgetPolicies },
+    },
   });
 }
 

@@ -1,12 +1,15 @@
-/** Opens the collections of proposals. */
+/** Opens the collections of proposals and budgets. */
 import { connectMongo, ensureCollections } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
+import { budgetsCollection, stopsCollection, usageCollection } from '../budgets/budget.document.js';
+import { BudgetsRepository } from '../budgets/budgets.repository.js';
 import { proposalsCollection } from '../proposals/proposal.document.js';
 import { ProposalsRepository } from '../proposals/proposals.repository.js';
 
 /** The repositories on one connection. */
 export interface AgentsStore {
   readonly proposals: ProposalsRepository;
+  readonly budgets: BudgetsRepository;
   close(): Promise<void>;
 }
 
@@ -17,8 +20,13 @@ export async function openAgentsStore(uri: string, database: string, log: Logger
   const client = await connectMongo({ uri, appName: 'rhizome-agents', maxPoolSize: connections });
   try {
     const db = client.db(database);
-    await ensureCollections(db, [proposalsCollection], { log });
-    return { proposals: new ProposalsRepository(db), close: () => client.close() };
+    const collections = [proposalsCollection, budgetsCollection, usageCollection, stopsCollection];
+    await ensureCollections(db, collections, { log });
+    return {
+      proposals: new ProposalsRepository(db),
+      budgets: new BudgetsRepository(db),
+      close: () => client.close(),
+    };
   } catch (error) {
     await client.close();
     throw error;
