@@ -302,8 +302,7 @@ class BuiltGateway implements Gateway {
     this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations: verifier?.revocations });
     const http = new HttpHandler(handlerOptions);
     const mcp = (this.#mcp = mcpEndpointOf(options, handlerOptions, { limiting, holder, parts }));
-    this.#holders = [http, hub, this.#sockets, mcp];
-    this.#stopEnding = endCallers(options, this.#holders);
+    this.#stopEnding = endCallers(options, (this.#holders = [http, hub, this.#sockets, mcp]));
     this.#router = new Router({
       http,
       sockets: this.#sockets,

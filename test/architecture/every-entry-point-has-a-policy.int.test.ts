@@ -44,6 +44,9 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'everybody may end the own elevations; the service checks the permission for others',
     'Query.proposal': 'everybody may read the own proposals; others need proposal:read',
     'Query.proposals': 'everybody may read the own proposals; others need proposal:read',
+    'Query.agentBudgets': 'everybody may read the limits of the own agents; others need admin:*',
+    'Query.agentStops': 'everybody may read the limits of the own agents; others need admin:*',
+    'Query.myAgentLimits': 'everybody may read the own limits',
     'Query.linkedIdentities': 'everybody may read the own identities',
     'Mutation.linkIdentity': 'the tokens of both identities are the evidence; the service checks them',
     'Mutation.unlinkIdentity':
@@ -62,7 +65,7 @@ const own: Readonly<Record<string, readonly string[]>> = {
   core: ['Mutation.withdrawSubmissionConsent'],
   gateway: [
     ...['Mutation.createProposal', 'Mutation.approveProposal', 'Mutation.denyProposal'],
-    'Mutation.withdrawProposal',
+    ...['Mutation.withdrawProposal', 'Mutation.setAgentBudget', 'Mutation.stopAgents', 'Mutation.resumeAgents'],
   ],
 };
 

@@ -3,6 +3,7 @@ import { type BadInput, casesOf, type Row } from './case.js';
 import type { GoodInputs } from './good-inputs.js';
 
 const unknownField: Row = ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }];
+const ofNobody = { agent: 'agt_none', experiment: 'larkspur' };
 const noSuchProposal = { id: 'pr-00000000' };
 
 /** Inputs of these mutations; other tests send good ones. */
@@ -18,6 +19,9 @@ export const proposalInputs: GoodInputs = {
   approveProposal: ['ApproveProposalInput', noSuchProposal],
   denyProposal: ['DenyProposalInput', noSuchProposal],
   withdrawProposal: ['WithdrawProposalInput', noSuchProposal],
+  setAgentBudget: ['SetAgentBudgetInput', { ...ofNobody, unit: 'CALLS', window: 'DAY', limit: 10 }],
+  stopAgents: ['StopAgentsInput', { ...ofNobody, reason: 'It loops' }],
+  resumeAgents: ['ResumeAgentsInput', ofNobody],
 };
 
 /** All of them. */
@@ -42,5 +46,18 @@ export const proposalCases: readonly BadInput[] = [
   ]),
   ...casesOf('approveProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
   ...casesOf('denyProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
+  ...casesOf('setAgentBudget', 'INVALID_VALUE', [
+    ['a limit of 0', 'limit', 0],
+    ['a soft limit above the limit', 'softLimit', 11],
+    ['a window of years', 'window', 'YEAR', { code: 'BAD_USER_INPUT', names: 'YEAR' }],
+    ['an empty agent', 'agent', ''],
+    unknownField,
+  ]),
+  ...casesOf('stopAgents', 'INVALID_VALUE', [
+    ['an empty reason', 'reason', ''],
+    ['an empty person', 'person', ''],
+    unknownField,
+  ]),
+  ...casesOf('resumeAgents', 'INVALID_VALUE', [['an empty experiment', 'experiment', ''], unknownField]),
   ...casesOf('withdrawProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
 ];

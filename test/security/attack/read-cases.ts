@@ -205,6 +205,13 @@ const ofGateway: readonly Read[] = [
   }),
   byId('auditEntry', 'auditEntry'),
   { ...byId('proposal', 'proposal'), marks: ofProposals },
+  query('agentBudgets', '{ agentBudgets(first: 100) { nodes { id } } }', {
+    marks: ({ targets }) => [targets.agentBudget],
+  }),
+  query('agentStops', '{ agentStops { id } }', { marks: ({ targets }) => [targets.agentStop] }),
+  query('myAgentLimits', '{ myAgentLimits { budgets { id } stops { id } } }', {
+    marks: ({ targets }) => [targets.agentBudget],
+  }),
   query('proposals', '{ proposals(first: 100) { nodes { id } } }', { marks: ofProposals }),
   query('tokenIssuers', '{ tokenIssuers { name experimentNames } }', { at }),
   query('tokenIssuerVersions', '{ tokenIssuerVersions(name: "institute") { nodes { revision settings } } }', {

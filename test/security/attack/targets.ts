@@ -41,6 +41,9 @@ export interface Targets {
   readonly auditEntry: string;
   /** A proposal to cancel the job. */
   readonly proposal: string;
+  /** A limit and a stop of agents of atlas. */
+  readonly agentBudget: string;
+  readonly agentStop: string;
   readonly atlasTask: string;
   /** Number of a run of epic. */
   readonly epicRun: number;
@@ -143,6 +146,7 @@ export async function prepareTargets(
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),
     proposal: await proposalOf(api, job),
+    ...(await agentLimitsOf(api)),
   };
 }
 
@@ -213,6 +217,15 @@ function auditEntryOf(api: Api): Promise<string> {
   const newest = async (): Promise<string | undefined> =>
     (await api.data<{ auditEntries: { nodes: { id: string }[] } }>(query)).auditEntries.nodes[0]?.id;
   return waitFor('an audit entry about atlas', newest, { deadlineMs: 60_000 });
+}
+
+/** Limits agents of atlas, so that the attackers do not reach the limit, and stops one that does not exist. */
+async function agentLimitsOf(api: Api): Promise<Pick<Targets, 'agentBudget' | 'agentStop'>> {
+  const limit = { experiment: 'atlas', unit: 'CALLS', window: 'MONTH', limit: 1_000_000_000 };
+  const { budget } = await api.change<{ budget: { id: string } }>('setAgentBudget', limit, 'budget { id }');
+  const nobody = { experiment: 'atlas', agent: 'agt_none', reason: 'guarded' };
+  const { stop } = await api.change<{ stop: { id: string } }>('stopAgents', nobody, 'stop { id }');
+  return { agentBudget: budget.id, agentStop: stop.id };
 }
 
 /** Proposes to cancel a job. */

@@ -91,6 +91,21 @@ const proposalRows: Rows = [
   mutation('withdrawProposal', ({ proposalId: id }) => ({ id })),
 ];
 
+const agentRows: Rows = [
+  query('agentBudgets', '{ agentBudgets(first: 100) { nodes { id } } }', undefined, {
+    found: (value, { budgetId }) => (value as { nodes: Named }).nodes.some(({ id }) => id === budgetId),
+  }),
+  query('agentStops', '{ agentStops { id } }', undefined, {
+    found: (value, { stopId }) => (value as unknown as Named).some(({ id }) => id === stopId),
+  }),
+  query('myAgentLimits', '{ myAgentLimits { budgets { id } } }', undefined, { found: isAnswered }),
+  mutation('setAgentBudget', ({ experiment, stoppedAgent: agent }) => ({
+    ...{ experiment, agent, unit: 'CALLS', window: 'DAY', limit: 10 },
+  })),
+  mutation('stopAgents', ({ experiment, stoppedAgent: agent }) => ({ experiment, agent, reason: 'test' })),
+  mutation('resumeAgents', ({ experiment, stoppedAgent: agent }) => ({ experiment, agent: `no-${agent}` })),
+];
+
 const home = 'larkspur';
 const subgraph = home;
 const registryRows: Rows = [
@@ -121,6 +136,6 @@ const revocation = mutation('revokeTokens', ({ principalId }, caller, target) =>
 
 /** The rows. */
 export const gatewayRows: Rows = [
-  ...[...auditRows, ...identityRows, ...proposalRows, ...registryRows],
+  ...[...auditRows, ...identityRows, ...proposalRows, ...agentRows, ...registryRows],
   revocation,
 ];

@@ -72,6 +72,10 @@ export interface Objects {
   readonly auditEntryId: string;
   /** For this caller and target alone: a proposal to change the priority of the job. */
   readonly proposalId: string;
+  /** For this caller and target alone: a limit and a stop of an agent that does not exist. */
+  readonly budgetId: string;
+  readonly stopId: string;
+  readonly stoppedAgent: string;
   /** Objects of the services of experiments, by the name of the experiment. */
   readonly ofServices: Readonly<Record<string, string | number>>;
   /** A job of each of them, as a gateway names it to the service. */
@@ -141,10 +145,23 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     openWorkflowId: await workflowOf(system, caller, target, { isSealed: false }),
     ...{ jobId, taskId },
     proposalId: await proposalOf(system, caller, target, jobId),
+    ...(await agentLimitsOf(system, experiment, name)),
     uploadId: await uploadOf(system, caller, target),
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
   };
+}
+
+async function agentLimitsOf(
+  system: System,
+  experiment: string,
+  name: string,
+): Promise<Pick<Objects, 'budgetId' | 'stopId' | 'stoppedAgent'>> {
+  const scope = { experiment, agent: `agent-${name}` };
+  const limit = { ...scope, unit: 'CALLS', window: 'DAY', limit: 10 };
+  const { budget } = await mutate(system, 'setAgentBudget', limit, 'budget { id }');
+  const { stop } = await mutate(system, 'stopAgents', { ...scope, reason: 'test' }, 'stop { id }');
+  return { budgetId: String(budget.id), stopId: String(stop.id), stoppedAgent: scope.agent };
 }
 
 async function downtimeOf(system: System, queue: string): Promise<string> {

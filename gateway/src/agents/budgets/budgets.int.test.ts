@@ -41,13 +41,16 @@ beforeEach(async () => {
 /** A budget of the agents of the person. */
 const own = (further: object): object => ({ person: subject, unit: 'CALLS', window: 'DAY', ...further });
 
+/** A payload of a mutation. */
+type Result = Awaited<ReturnType<ProposalSystem['ask']>>['data'];
+
 async function changed(text: string, input: object, token = person) {
   const { data, messages } = await system.ask(text, { input }, token);
   expect(messages).toEqual([]);
-  return Object.values(data)[0] as any;
+  return Object.values(data)[0] as Result;
 }
 
-describe('budgets of agents', () => {
+describe('the budgets of agents', () => {
   it('never spends more than the limit for 64 callers of two processes', async () => {
     const { databaseName: database } = await testDatabase('agents');
     const { uri: mongoUri } = await testMongo();
@@ -76,7 +79,7 @@ describe('budgets of agents', () => {
     expect(budgets.map(({ spent }) => spent)).toEqual([70, 70]);
   });
 
-  it('refuse calls at /graphql beyond the limit, name it, and begin again with the window', async () => {
+  it('refuses calls at /graphql beyond the limit until the window ends', async () => {
     const { budget } = await changed(setBudget, own({ limit: 2, softLimit: 1 }));
     expect(budget).toMatchObject({ authority: 'PERSON', limit: 2, spent: 0, person: { subject } });
     expect((await system.ask(jobs, {}, agent)).messages).toEqual([]);
@@ -97,7 +100,7 @@ describe('budgets of agents', () => {
     expect(after.data.myAgentLimits.budgets).toEqual([]);
   });
 
-  it('withhold an answer that does not fit the tokens that are left', async () => {
+  it('withholds an answer that does not fit the tokens that are left', async () => {
     await changed(setBudget, own({ unit: 'ANSWER_TOKENS', limit: 5 }));
     const { data, messages } = await system.ask(jobs, {}, agent);
     expect([data, messages]).toEqual([
@@ -106,7 +109,7 @@ describe('budgets of agents', () => {
     ]);
   });
 
-  it('limit proposals of agents, and none of people', async () => {
+  it('refuses proposals of agents beyond the limit, and none of people', async () => {
     await changed(setBudget, own({ unit: 'PROPOSALS', window: 'HOUR', limit: 1 }));
     system.jobs.set('job_1', { id: 'job_1', experiment: 'heron', state: 'RUNNING', attempt: 1 });
     const input = {
@@ -119,7 +122,7 @@ describe('budgets of agents', () => {
     expect((await changed(create, input)).isNew).toBe(false);
   });
 
-  it('count calls of tools at /mcp once, and show them by my_limits', async () => {
+  it('counts calls of tools at /mcp once, and shows them by my_limits', async () => {
     await changed(setBudget, own({ limit: 1 }));
     const grants = [{ experiment: 'heron', roles: ['USER' as const] }];
     const token = await system.tokens.mint({
@@ -137,7 +140,7 @@ describe('budgets of agents', () => {
     await client.close();
   });
 
-  it('may be set for others by administrators only, and are not replaced by those of the person', async () => {
+  it('accepts limits for others from administrators only, and keeps them beside those of the person', async () => {
     const eve = await system.tokens.human('eve@example', { heron: 'USER' });
     const refused = await system.ask(setBudget, { input: own({ limit: 2 }) }, eve);
     expect(refused.messages).toEqual([expect.stringContaining('may not limit or stop these agents')]);
@@ -159,8 +162,8 @@ describe('budgets of agents', () => {
   });
 });
 
-describe('stops of agents', () => {
-  it('refuse calls at once until the agents are resumed', async () => {
+describe('a stop of agents', () => {
+  it('refuses calls at once until the agents are resumed', async () => {
     const { stop: made } = await changed(stop, { person: subject, reason: 'It loops' });
     expect(made).toMatchObject({ authority: 'PERSON', reason: 'It loops', setBy: { subject } });
     const refused = await system.ask(jobs, {}, agent);
@@ -173,7 +176,7 @@ describe('stops of agents', () => {
     expect((await changed(resume, { person: subject })).stop).toBeNull();
   });
 
-  it('concern the agents with rights in an experiment, by its administrators', async () => {
+  it('refuses the agents with rights in an experiment, by its administrators', async () => {
     const admin = await system.tokens.human('adm@example', { egret: 'ADMIN' });
     await changed(stop, { experiment: 'egret', reason: 'Night' }, admin);
     const inEgret = await system.tokens.agent(subject, { egret: 'USER' });
@@ -188,7 +191,7 @@ describe('stops of agents', () => {
     await changed(resume, { experiment: 'egret' }, admin);
   });
 
-  it('end open streams of the agents', async () => {
+  it('ends open streams of the agents', async () => {
     const grants = [{ experiment: 'heron', roles: ['USER' as const] }];
     const token = await system.tokens.mint({
       ...{ subject: 'agt_listens', kind: 'AGENT', actsFor: subject, grants, boundedBy: grants },

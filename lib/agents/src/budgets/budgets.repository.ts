@@ -139,7 +139,10 @@ export class BudgetsRepository {
 function concerns({ agent, people, experiments }: Concerned): Filter<AgentScope> {
   return {
     person: { $in: [null, ...people] },
-    ...(agent !== undefined && { agent: { $in: [null, agent] } }),
+    // A person sees the limits of its own agents only, not those of others in the same experiment.
+    ...(agent === undefined
+      ? { $or: [{ agent: null }, { person: { $ne: null } }] }
+      : { agent: { $in: [null, agent] } }),
     ...(experiments !== '*' && { experiment: { $in: [null, ...experiments] } }),
   };
 }

@@ -37,7 +37,7 @@ describe('authorityFor', () => {
     [{ person: 'eve' }, undefined],
     [{ experiment: 'egret' }, undefined],
     [{}, undefined],
-  ])('for %j it is %s', (scope, authority) => {
+  ])('returns, for %j, %s', (scope, authority) => {
     expect(authorityFor(person, { ...all, ...scope })).toBe(authority);
   });
 

@@ -26,16 +26,19 @@ export function concernedOf(principal: Principal): Concerned | undefined {
   return isPerson(principal) ? { people: [subject, ...linked], experiments } : undefined;
 }
 
-/** True if a scope concerns an agent. */
+/** True if a scope concerns an agent, or the agents of a person. */
 export function fitsScope({ agent, people, experiments }: Concerned, scope: AgentScope): boolean {
+  // A person sees the limits of its own agents only, not those of others in the same experiment.
+  const isOfAgent =
+    agent === undefined ? scope.person !== null : scope.agent === agent;
   return (
-    (scope.agent === null || agent === undefined || scope.agent === agent) &&
+    (scope.agent === null || isOfAgent) &&
     (scope.person === null || people.includes(scope.person)) &&
     (scope.experiment === null || experiments === '*' || experiments.includes(scope.experiment))
   );
 }
 
-/** The scopes that a principal may list: its own, and those of experiments of which it is an administrator. */
+/** The scopes that a principal may list: its own, and those of experiments that it administers. */
 export function visibleScopes(principal: Principal): VisibleScopes {
   const { subject, linked = [] } = principal;
   return {
