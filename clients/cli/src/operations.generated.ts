@@ -2968,6 +2968,8 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   idempotencyKey: string;
+  /** True to refuse jobs that another call has retried, whoever made it. With the same key, the call gives its first result again. */
+  isUnlessRetried?: boolean | null | undefined;
   /**
    * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job
    * continues if it has the image and the command of the old one, and begins at the start otherwise. Only the first job

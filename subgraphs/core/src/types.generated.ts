@@ -9317,6 +9317,8 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   readonly idempotencyKey: Scalars['String']['input'];
+  /** True to refuse jobs that another call has retried, whoever made it. With the same key, the call gives its first result again. */
+  readonly isUnlessRetried?: InputMaybe<Scalars['Boolean']['input']>;
   /**
    * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job
    * continues if it has the image and the command of the old one, and begins at the start otherwise. Only the first job

@@ -12,6 +12,7 @@ import { printJson, printLine } from '../output.js';
 interface RetryFlags extends ChangeFlags {
   readonly task?: string;
   readonly dependents?: boolean;
+  readonly unlessRetried?: boolean;
   readonly checkpoints?: boolean;
   readonly key?: string;
 }
@@ -26,6 +27,7 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
     .argument('[job...]', 'jobs')
     .option('-t, --task <id>', 'all jobs of this task that did not finish')
     .option('--dependents', 'also the children that were closed because of them, as they were')
+    .option('--unless-retried', 'leave out jobs that were retried before, by anyone')
     .option('--checkpoints', 'continue from the checkpoints also with another image or command')
     .option('--no-checkpoints', 'begin at the start')
     .option('--key <key>', 'idempotency key: the same key never retries twice');
@@ -40,13 +42,14 @@ async function retry(
   ids: readonly string[],
   flags: RetryFlags,
 ): Promise<ExitCode> {
-  const { task, dependents, checkpoints, key } = flags;
+  const { task, dependents, unlessRetried, checkpoints, key } = flags;
   if (ids.length > 0 === (task !== undefined))
     throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   const changes = changesOf(flags);
   const input = {
     selection: task === undefined ? { ids: [...ids] } : { filter: { taskIds: [task], states: failedStates } },
     isWithDependents: dependents === true,
+    ...(unlessRetried === undefined ? {} : { isUnlessRetried: unlessRetried }),
     idempotencyKey: key ?? randomUUID(),
     ...(changes === undefined ? {} : { changes }),
     ...(checkpoints === undefined ? {} : { isWithCheckpoints: checkpoints }),

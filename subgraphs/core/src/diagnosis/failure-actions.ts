@@ -121,7 +121,10 @@ function enough(wanted: 'MORE_WALLTIME' | 'MORE_DISK', outcomes: readonly Outcom
   return wanted === 'MORE_WALLTIME' ? helped?.walltimeSeconds : helped?.diskMiB;
 }
 
-/** A retry by key: if two people accept the proposal, one new job is made. */
+/**
+ * A retry that makes one new job: the key gives the same person the first result again, and anyone else is
+ * refused.
+ */
 export function retry(
   { _id, revision }: Pick<EndedJob, '_id' | 'revision'>,
   title: string,
@@ -135,6 +138,7 @@ export function retry(
       input: {
         selection: { ids: [_id] },
         idempotencyKey: `diagnosis:${_id}:${revision}:${keyOf(requirements)}`,
+        isUnlessRetried: true,
         ...(isChanged ? { changes: { requirements } } : {}),
       },
     },

@@ -86,6 +86,17 @@ describe('diagnoseTask', () => {
     },
   );
 
+  it('proposes the retry once more, by another key, after further failures', () => {
+    const keyOf = (lastAt: Date): unknown => {
+      const counted = failures({ ...group('MEMORY_EXCEEDED', 'LIMIT', 9), lastAt });
+      const [action] = diagnoseTask({ task: aTask(), states, failures: counted }).actions;
+      expect(action?.variables).toMatchObject({ input: { isUnlessRetried: true } });
+      return (action?.variables as { input: { idempotencyKey: string } }).input.idempotencyKey;
+    };
+    expect(keyOf(now)).toBe(keyOf(now));
+    expect(keyOf(earlier)).not.toBe(keyOf(now));
+  });
+
   it('names the command that paused a task, and the files that one waits for', () => {
     const control = { action: 'PAUSE', by: 'ada', at: earlier, reason: 'check' } as const;
     const paused = diagnoseTask({ task: aTask({ state: 'PAUSED', control }), states, failures: failures() });

@@ -185,6 +185,7 @@ describe('what helped others', () => {
       input: {
         selection: { ids: ['job_1'] },
         idempotencyKey: 'diagnosis:job_1:1:memory=3000',
+        isUnlessRetried: true,
         changes: { requirements: { memory: { memoryMiB: 3000 } } },
       },
     });

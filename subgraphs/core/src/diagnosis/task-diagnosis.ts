@@ -79,7 +79,7 @@ const changes = {
   WALLTIME: ['twice the walltime', { walltime: { factor: 2 } }],
 } as const;
 
-function actionsOf({ task, states }: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
+function actionsOf({ task, states, failures }: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
   const resume: readonly Action[] =
     task.state === 'PAUSED'
       ? [
@@ -96,14 +96,19 @@ function actionsOf({ task, states }: TaskDiagnosisFacts, causes: readonly Cause[
   if ((states.FAILED ?? 0) === 0) return resume;
   const main = causes.find(({ share = 0 }) => share >= leastShare);
   const change = main?.kind === 'MEMORY' || main?.kind === 'WALLTIME' ? changes[main.kind] : undefined;
-  const retries = change ? [retryOfFailed(task._id, states.FAILED ?? 0, change)] : [];
+  const latest = Math.max(0, ...failures.groups.map(({ lastAt }) => lastAt.getTime()));
+  const retries = change ? [retryOfFailed(task._id, states.FAILED ?? 0, latest, change)] : [];
   return [...resume, ...retries];
 }
 
-/** Retry of all failed jobs: a bulk change cannot select them by the codes of their errors. */
+/**
+ * Retry of all failed jobs that were not retried: a bulk change cannot select them by the codes of their
+ * errors. A later failure gives the retry another key.
+ */
 function retryOfFailed(
   taskId: string,
   failed: number,
+  latest: number,
   [what, requirements]: (typeof changes)[keyof typeof changes],
 ): Action {
   return {
@@ -112,11 +117,12 @@ function retryOfFailed(
     variables: {
       input: {
         selection: { filter: { taskIds: [taskId], states: ['FAILED'] } },
-        idempotencyKey: `diagnosis:${taskId}:${failed}:${Object.keys(requirements).join()}`,
+        idempotencyKey: `diagnosis:${taskId}:${failed}:${latest}:${Object.keys(requirements).join()}`,
+        isUnlessRetried: true,
         changes: { requirements },
       },
     },
-    effect: 'Submits a new job for each failed one, in its place in the task.',
+    effect: 'Submits a new job for each failed one that was not retried, in its place in the task.',
     isUndoable: true,
   };
 }

@@ -144,6 +144,15 @@ describe('the diagnosis of a job that failed', () => {
     expect(action?.operation).toBe('retryJobs');
     const first = await retried(action?.variables.input);
     expect(await retried(action?.variables.input)).toEqual(first);
+    const colleague = testPrincipal({ subject: 'bob@lab', grants: { alpha: ['OPERATOR'] } });
+    const refused = await core.run(
+      'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { jobs { id } userErrors { message } } }',
+      action?.variables,
+      colleague,
+    );
+    expect(refused.data).toMatchObject({
+      retryJobs: { jobs: [], userErrors: [{ message: expect.stringContaining('has been retried') }] },
+    });
     const { job } = await core.ask(`{ job(id: "${first[0]?.id}") { requirements { memoryMiB } } }`);
     expect(job).toEqual({ requirements: { memoryMiB: 2400 } });
     await cancel(first.map(({ id }) => id));
@@ -300,10 +309,8 @@ describe('the diagnosis of a task, a queue and a site', () => {
     const found = await ofTask(id);
     expect(found['summary']).toContain('1 of 3 jobs finished, 2 failed, 0 have not ended.');
     expect(found['causes']).toMatchObject([{ kind: 'MEMORY', confidence: 1, share: 1 }]);
-    const [action] = found['actions'] as unknown as readonly {
-      title: string;
-      variables: { input: object };
-    }[];
+    type Actions = readonly { readonly title: string; readonly variables: { readonly input: object } }[];
+    const [action] = found['actions'] as unknown as Actions;
     expect(action?.title).toBe('Retry the 2 failed jobs with twice the memory');
     const retry =
       'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { result { changedCount } userErrors { message } } }';
@@ -313,7 +320,24 @@ describe('the diagnosis of a task, a queue and a site', () => {
     const { task } = await core.ask(`{ task(id: "${id}") { jobs(states: [ACTIVATED]) { nodes { id } } } }`);
     const copies = task?.['jobs']?.['nodes'] as unknown as readonly { readonly id: string }[];
     expect(copies).toHaveLength(2);
-    await cancel(copies.map((copy) => copy.id));
+    for (const job of await acquired(core, workerId, 2)) {
+      await report(core, 'startJobs', workerId, { ...job, phase: 'RUNNING' });
+      await (job.id === copies[0]?.id
+        ? report(core, 'failJobs', workerId, { ...job, error })
+        : report(core, 'finishJobs', workerId, { ...job, exitCode: 0 }));
+    }
+    const again = async () => (await ofTask(id))['actions'] as unknown as Actions;
+    const isAgain = async () => (await again())[0]?.title === 'Retry the 1 failed job with twice the memory';
+    await waitFor('a proposal for the copy that failed', isAgain, { deadlineMs: 60_000 });
+    const isFailureCounted = async () =>
+      Number((await ofTask(id))['causes']?.[0]?.['evidence']?.[0]?.['count']) === 3;
+    await waitFor('three counted failures', isFailureCounted, { deadlineMs: 60_000 });
+    const [next] = await again();
+    expect((await core.ask(retry, next?.variables))['retryJobs']).toMatchObject({ result: { changedCount: 1 } });
+    const waiting = await core.ask(`{ task(id: "${id}") { jobs(states: [ACTIVATED]) { nodes { id } } } }`);
+    const last = waiting['task']?.['jobs']?.['nodes'] as unknown as readonly { readonly id: string }[];
+    expect(last).toHaveLength(1);
+    await cancel(last.map((copy) => copy.id));
   });
 
   it('names who paused a task, and why its jobs wait otherwise', async () => {

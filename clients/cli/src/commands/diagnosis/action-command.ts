@@ -7,6 +7,7 @@ type Action = Pick<CliDiagnosisFragment['actions'][number], 'operation' | 'varia
 interface ProposedInput {
   readonly taskId?: string;
   readonly idempotencyKey?: string;
+  readonly isUnlessRetried?: boolean;
   readonly selection?: {
     readonly ids?: readonly string[];
   };
@@ -28,7 +29,8 @@ export function commandOf({ operation, variables }: Action): string | undefined 
   const objects = objectsOf(input);
   if (verb === undefined || objects === undefined) return undefined;
   const key = operation === 'retryJobs' && input.idempotencyKey ? ` --key '${input.idempotencyKey}'` : '';
-  return `rhizome ${verb} ${objects}${changesOf(input)}${key}`;
+  const once = input.isUnlessRetried === true ? ' --unless-retried' : '';
+  return `rhizome ${verb} ${objects}${changesOf(input)}${once}${key}`;
 }
 
 const verbs: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import { printDiagnosis } from './print-diagnosis.js';
 const retry = {
   selection: { ids: ['job_1'] },
   idempotencyKey: 'diagnosis:job_1:7:memory=2400',
+  isUnlessRetried: true,
   changes: { requirements: { memory: { memoryMiB: 2400 } } },
 };
 
@@ -15,7 +16,7 @@ describe('commandOf', () => {
     [
       'retryJobs',
       { input: retry },
-      "rhizome retry job_1 --memory 2400 --key 'diagnosis:job_1:7:memory=2400'",
+      "rhizome retry job_1 --memory 2400 --unless-retried --key 'diagnosis:job_1:7:memory=2400'",
     ],
     ['releaseJobs', { input: { selection: { ids: ['job_1'] } } }, 'rhizome release job_1'],
     ['resumeTask', { input: { taskId: 'task_1' } }, 'rhizome task resume task_1'],
@@ -66,7 +67,7 @@ describe('printDiagnosis', () => {
       '  2 of 3 similar jobs finished. job_7',
       '',
       'What may help:',
-      "  Retry with 2400 MiB: rhizome retry job_1 --memory 2400 --key 'diagnosis:job_1:7:memory=2400'",
+      "  Retry with 2400 MiB: rhizome retry job_1 --memory 2400 --unless-retried --key 'diagnosis:job_1:7:memory=2400'",
       '    Submits a new job.',
       '',
     ]);

@@ -48,6 +48,7 @@ const mutations: Mutations = {
   retryJobs: async (_parent, { input }, context) => {
     const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
       includeDependents: input.isWithDependents ?? false,
+      unlessRetried: input.isUnlessRetried ?? false,
       changes: retryChangesOf(input.changes),
       withCheckpoints: input.isWithCheckpoints ?? undefined,
     });
