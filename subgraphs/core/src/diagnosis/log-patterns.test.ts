@@ -8,10 +8,13 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   'cuda-memory': [
     'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 39.39 GiB of which 1.81 GiB is free.',
     'tensorflow/compiler/xla/stream_executor/cuda/cuda_driver.cc:753] failed to allocate 8.00G: CUDA_ERROR_OUT_OF_MEMORY: out of memory',
+    'RuntimeError: CUDA error: out of memory',
+    'cudaMalloc failed: out of memory',
     'torch.OutOfMemoryError: HIP out of memory. Tried to allocate 16.00 GiB.',
   ],
   'cuda-driver': [
     'cudaGetDeviceCount returned 35 -> CUDA driver version is insufficient for CUDA runtime version',
+    'Failed to initialize NVML: Driver/library version mismatch',
     'RuntimeError: The NVIDIA driver on your system is too old (found version 11040).',
   ],
   'cuda-architecture': ['RuntimeError: CUDA error: no kernel image is available for execution on the device'],
@@ -123,6 +126,7 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   ],
   'missing-file': [
     "FileNotFoundError: [Errno 2] No such file or directory: 'input.root'",
+    'Error in <TFile::TFile>: file /data/x.root does not exist',
     'cat: steering.mac: No such file or directory',
     "Error: ENOENT: no such file or directory, open 'config.json'",
   ],
@@ -144,12 +148,10 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   mpi: [
     'MPI_ABORT was invoked on rank 3 in communicator MPI_COMM_WORLD',
     '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES',
-    'srun: error: nid001234: task 7: Exited with exit code 1',
   ],
   geant4: [
     '-------- EEEE ------- G4Exception-START -------- EEEE -------',
-    '*** G4Exception : GeomNav0003',
-    '      issued by : G4Navigator::ComputeStep()',
+    '*** Fatal Exception *** core dump ***',
   ],
   framework: [
     'AthenaEventLoopMgr                      FATAL Unable to initialize Algorithms',
@@ -172,6 +174,7 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   fatal: [
     '2026-03-01 10:12:01 CRITICAL reconstruction: no geometry for run 12',
     'G4: fatal error in tracking',
+    'FATAL: could not load image.png',
   ],
 };
 
@@ -196,6 +199,21 @@ describe('logPatterns', () => {
     'Opened file /cvmfs/sft.cern.ch/lcg/sw/setup.sh',
     'killed 3 background candidates by the isolation cut',
     'Aborting is not needed: all events done',
+    'Py:Athena            INFO leaving with code 0: "successful run"',
+    '-------- WWWW ------- G4Exception-START -------- WWWW -------',
+    '*** G4Exception : GeomNav1002',
+    '      issued by : G4Navigator::ComputeStep()',
+    'LM_LICENSE_FILE=27000@lic.example',
+    'License checkout succeeded',
+    'License server: ok',
+    'run.sh: line 12: syntax error: unexpected end of file',
+    '[ERROR] Failed to write the report of the tests',
+    '[ERROR] could not overwrite property foo',
+    'Time limit reached',
+    'srun: error: nid001234: task 7: Exited with exit code 1',
+    'Frontier: 0 failed requests',
+    'checksum mismatch count: 0',
+    'Summary: 0 FATAL errors, 0 CRITICAL',
   ])('finds nothing in: %s', (line) => {
     expect(findInLog(line)).toEqual([]);
   });

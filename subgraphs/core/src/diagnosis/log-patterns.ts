@@ -27,12 +27,12 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'cuda-memory', kind: 'DEVICE', confidence: specific },
     statement: 'The memory of the GPU was exhausted.',
-    line: /CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|OutOfMemoryError: HIP|hipErrorOutOfMemory/,
+    line: /CUDA (error: )?out of memory|cuda(Malloc|MemcpyAsync|HostAlloc)\w* failed: out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|OutOfMemoryError: HIP|hipErrorOutOfMemory/,
   },
   {
     ...{ name: 'cuda-driver', kind: 'DEVICE', confidence: specific },
-    statement: 'The driver of the GPU is older than the CUDA runtime of the payload needs.',
-    line: /CUDA driver version is insufficient|cudaErrorInsufficientDriver|driver on your system is too old|system has unsupported display driver/,
+    statement: 'The driver of the GPU does not fit the CUDA runtime or the libraries of the payload.',
+    line: /CUDA driver version is insufficient|Driver\/library version mismatch|cudaErrorInsufficientDriver|driver on your system is too old|system has unsupported display driver/,
   },
   {
     ...{ name: 'cuda-architecture', kind: 'DEVICE', confidence: specific },
@@ -52,7 +52,7 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'license', kind: 'LICENSE', confidence: specific },
     statement: 'The program got no licence.',
-    line: /[Ll]icen[sc]e (checkout|server|manager|error)|FLEXnet|FlexNet|LM_LICENSE_FILE|[Nn]o (valid )?licen[sc]e|Licensed number of users already reached/,
+    line: /[Ll]icen[sc]e (checkout|server|manager|file)\b.*([Ff]ailed|[Ee]rror|[Dd]enied|down|unavailable|not (respond|found|set)|[Cc]annot|[Cc]ould not)|[Ll]icen[sc]e [Ee]rror|(FLEXnet|FlexNet)\b.*[Ee]rror|LM_LICENSE_FILE is not set|[Nn]o (valid )?licen[sc]e (file|available|found|for)|Licensed number of users already reached/,
   },
   {
     ...{ name: 'memory-killed', kind: 'MEMORY', confidence: specific },
@@ -77,7 +77,7 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'container-start', kind: 'CONTAINER', confidence: specific },
     statement: 'The container could not be started.',
-    line: /FATAL:.*(container|image|namespace|squashfs|mount)|Failed to (create|start) container|OCI runtime (exec|create)? ?(failed|error)|newuidmap|fuse: device not found|could not open image/,
+    line: /FATAL: +(while|container|could not open image|failed to|unable to).*(container|image|namespace|squashfs|mount|rootfs)|FATAL: +(container|could not open image)\b|Failed to (create|start) container|OCI runtime (exec|create)? ?(failed|error)|newuidmap|fuse: device not found|could not open image/,
   },
   {
     ...{ name: 'container-image', kind: 'CONTAINER', confidence: specific },
@@ -92,7 +92,7 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'database', kind: 'NETWORK', confidence: usual },
     statement: 'A database or a service that the payload uses did not answer.',
-    line: /ORA-\d{5}|[Ff]rontier.*(error|failed|timeout)|could not connect to server: |OperationalError: .*connect|MySQL server has gone away/,
+    line: /ORA-\d{5}|[Ff]rontier.*(error:|: error|request failed|timed out|timeout)|could not connect to server: |OperationalError: .*connect|MySQL server has gone away/,
   },
   {
     ...{ name: 'name-resolution', kind: 'NETWORK', confidence: specific },
@@ -107,12 +107,12 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'corrupt-input', kind: 'INPUT', confidence: specific },
     statement: 'An input is damaged or incomplete.',
-    line: /Error in <T(File|Basket|Buffer|BufferFile|Key|Tree)[^>]*>|file .* is truncated|probably not closed|R__unzip|unexpected end of file|CRC (check|error)|checksum mismatch|not a gzip file|zlib.*(incorrect|invalid)|[Tt]runcated file/,
+    line: /Error in <T(Basket|Buffer|BufferFile|Key|Tree)[^>]*>|Error in <TFile::(ReadBuffer|ReadKeys|Recover|Init)>|file .* is truncated|probably not closed|R__unzip|(gzip|bzip2|xz|zip|tar)\S*:.*unexpected end of file|CRC (check (error|failed)|error)|checksum mismatch(?! count)|not a gzip file|zlib.*(incorrect|invalid)|[Tt]runcated file/,
   },
   {
     ...{ name: 'stage-out', kind: 'OUTPUT', confidence: specific },
     statement: 'An output could not be written to its storage.',
-    line: /stage-?out failed|SRM_NO_FREE_SPACE|SRM_FAILURE|\[ERROR\] .*(write|overwrite|file exists)|[Uu]pload failed/,
+    line: /stage-?out failed|SRM_NO_FREE_SPACE|SRM_FAILURE|(xrdcp|gfal|root:\/\/|davs:\/\/).*([Ff]ailed|ERROR|error).*(write|overwrite|file exists)|(xrdcp|gfal).*file exists|[Uu]pload failed/,
   },
   {
     ...{ name: 'network', kind: 'NETWORK', confidence: usual },
@@ -142,7 +142,7 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'missing-file', kind: 'INPUT', confidence: usual },
     statement: 'A file that the payload reads does not exist.',
-    line: /FileNotFoundError|No such file or directory|ENOENT|[Cc]annot (open|find|stat) (input )?file|cannot open file `|does not exist, cannot read/,
+    line: /FileNotFoundError|No such file or directory|ENOENT|[Cc]annot (open|find|stat) (input )?file|cannot open file `|does not exist, cannot read|Error in <TFile::TFile>: file .* does not exist/,
   },
   {
     ...{ name: 'segmentation-fault', kind: 'PROGRAM', confidence: usual },
@@ -152,22 +152,22 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'abort', kind: 'PROGRAM', confidence: usual },
     statement: 'The program ended itself after an internal error.',
-    line: /Assertion [`'"]?.*failed|terminate called after throwing|SIGABRT|\bAborted\b|[Ff]loating point exception|SIGFPE|core dumped|panicked at|^panic: |FATAL ERROR|Fatal Exception/,
+    line: /Assertion [`'"]?.*failed|terminate called after throwing|SIGABRT|\bAborted\b|[Ff]loating point exception|SIGFPE|core dumped|panicked at|^panic: |FATAL ERROR|Fatal Exception(?! \*\*\*)/,
   },
   {
     ...{ name: 'mpi', kind: 'PROGRAM', confidence: usual },
     statement: 'A process of an MPI program ended the others.',
-    line: /MPI_ABORT was invoked|mpirun (noticed|has exited)|MPI_Abort|BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES|srun: error: .*task/,
+    line: /MPI_ABORT was invoked|mpirun (noticed|has exited)|MPI_Abort|BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES/,
   },
   {
     ...{ name: 'geant4', kind: 'PROGRAM', confidence: usual },
     statement: 'Geant4 ended the simulation.',
-    line: /G4Exception-START|\*\*\* G4Exception|issued by : G4|GeomNav0|-{3,} EEEE -{3,}/,
+    line: /-{3,} EEEE -{3,}|\*\*\* Fatal Exception \*\*\*|G4Exception.*core dump/,
   },
   {
     ...{ name: 'framework', kind: 'PROGRAM', confidence: usual },
     statement: 'An algorithm of the framework failed.',
-    line: /(AthAlgSeq|AthenaEventLoopMgr|ApplicationMgr|EventLoopMgr|AlgTask).*(FATAL|ERROR)|\bFATAL\b.*(StatusCode|exception)|leaving with code \d+: "/,
+    line: /(AthAlgSeq|AthenaEventLoopMgr|ApplicationMgr|EventLoopMgr|AlgTask).*(FATAL|ERROR)|\bFATAL\b.*(StatusCode|exception)|leaving with code [1-9]\d*: "/,
   },
   {
     ...{ name: 'python-exception', kind: 'PROGRAM', confidence: usual },
@@ -182,7 +182,7 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'walltime', kind: 'WALLTIME', confidence: usual },
     statement: 'The program was ended because its time was over.',
-    line: /DUE TO TIME LIMIT|[Tt]ime limit (exceeded|reached)|walltime .*exceeded|job killed: walltime/,
+    line: /CANCELLED .*DUE TO TIME LIMIT|job killed: walltime|PBS: .*walltime .*exceeded|TERM_RUNLIMIT|job reached LSF run time limit/,
   },
   {
     ...{ name: 'killed', kind: 'MEMORY', confidence: general },
@@ -192,6 +192,6 @@ export const logPatterns: readonly LogPattern[] = [
   {
     ...{ name: 'fatal', kind: 'PROGRAM', confidence: general },
     statement: 'The program wrote a fatal error.',
-    line: /\b(FATAL|CRITICAL)\b|[Ff]atal error/,
+    line: /^(?!.*\b(0|no) (FATAL|CRITICAL|fatal))(.*\b(FATAL|CRITICAL)\b|.*[Ff]atal error\b)/,
   },
 ];
