@@ -35,7 +35,7 @@ export interface DiagnosesOptions {
     jobs: readonly JobDocument[],
     caller: ExplanationCaller,
   ) => Promise<readonly (PendingFacts | null)[]>;
-  readonly hosts: Pick<HostsService, 'find' | 'viewOf'>;
+  readonly hosts: Pick<HostsService, 'find' | 'viewOf' | 'pinOf'>;
   readonly queues: Pick<QueuesService, 'byNames' | 'isVisible'>;
   readonly downtimes: Pick<DowntimesService, 'windowsOf'>;
   /** Health of queues by id, in order. */
@@ -195,7 +195,10 @@ export class DiagnosesService {
     const known = host === undefined ? null : this.#options.hosts.find({ queue, host });
     if (host === undefined || !known) return undefined;
     const { state, reason, since } = this.#options.hosts.viewOf(known);
-    return state === 'HEALTHY' ? undefined : { host, queue, state, reason, since };
+    if (state === 'HEALTHY') return undefined;
+    const isOperators = this.#options.hosts.pinOf(known) !== null;
+    const judged = isOperators ? null : known.evidence;
+    return { host, queue, state, reason, since, ...(judged ? { judged } : {}) };
   }
 }
 

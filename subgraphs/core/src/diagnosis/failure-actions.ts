@@ -1,10 +1,11 @@
 /** Actions that may help after a failure. Pure. */
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { Action, Cause, CauseKind } from './diagnosis.types.js';
+import { failedAttempt, hasSmallPeak } from './failure-causes.js';
 import type { Outcome } from './outcomes.js';
 
 /** Job that ended without success. */
-export type EndedJob = Pick<JobDocument, '_id' | 'revision' | 'requirements' | 'retriedBy' | 'metrics'>;
+export type EndedJob = Pick<JobDocument, '_id' | 'revision' | 'requirements' | 'retriedBy' | 'attempts'>;
 
 /** Changes of a retry, as `RetryChangesInput` has them. */
 interface RequirementChanges {
@@ -23,6 +24,8 @@ const leastConfidence = 0.5;
 const mostMemoryMiB = 16_777_216;
 const mostWalltimeSeconds = 34_560_000;
 const mostDiskMiB = 1_073_741_824;
+/** Scratch space for a job that requested none. */
+const leastDiskMiB = 1024;
 
 /** Causes after which an equal retry may finish. */
 const passing: ReadonlySet<CauseKind> = new Set<CauseKind>([
@@ -79,32 +82,61 @@ export function failureActions(
 
 function actionOf(kind: CauseKind, job: EndedJob, outcomes: readonly Outcome[]): Action | undefined {
   const { requirements } = job;
+  const attempt = failedAttempt(job);
+  const { code } = attempt?.error ?? {};
   if (kind === 'MEMORY') {
-    const memoryMiB = grown(requirements.memoryMiB, enoughMemory(outcomes), mostMemoryMiB);
+    if (attempt && code !== 'MEMORY_EXCEEDED' && hasSmallPeak(job, attempt)) return advise(allocation);
+    const own = attempt?.metrics?.peakMemoryMiB;
+    const memoryMiB = grown(requirements.memoryMiB, [enoughMemory(outcomes)], own, mostMemoryMiB);
+    if (memoryMiB <= requirements.memoryMiB) return undefined;
     return retry(job, `Retry with ${memoryMiB} MiB of memory`, { memory: { memoryMiB } });
   }
   if (kind === 'WALLTIME') {
-    const seconds = grown(
-      requirements.walltimeSeconds,
-      enough('MORE_WALLTIME', outcomes),
-      mostWalltimeSeconds,
-    );
+    const { walltimeSeconds: before } = requirements;
+    const seconds = grown(before, [enough('MORE_WALLTIME', outcomes)], undefined, mostWalltimeSeconds);
+    if (seconds <= before) return undefined;
     return retry(job, `Retry with ${seconds} s of walltime`, { walltime: { seconds } });
   }
   if (kind === 'DISK') {
-    const diskMiB = grown(requirements.diskMiB, enough('MORE_DISK', outcomes), mostDiskMiB);
+    const needed = [enough('MORE_DISK', outcomes), requirements.diskMiB === 0 ? leastDiskMiB : undefined];
+    const diskMiB = grown(requirements.diskMiB, needed, attempt?.metrics?.peakDiskMiB, mostDiskMiB);
+    if (diskMiB <= requirements.diskMiB) return undefined;
     return retry(job, `Retry with ${diskMiB} MiB of scratch space`, { diskMiB });
   }
+  if (kind === 'OUTPUT' && code === 'OUTPUT_STORAGE_FULL') return advise(storage);
   if (kind === 'SITE' && requirements.queue !== undefined)
     return retry(job, 'Retry in any queue', { queue: null });
-  if (kind === 'SITE' || passing.has(kind)) return retry(job, 'Retry the job', {});
-  const [title, effect] = advice[kind] ?? [];
-  return title === undefined || effect === undefined ? undefined : { title, effect, isUndoable: false };
+  const isOfHost = kind === 'DEVICE' && (code === 'DEVICE_FAULT' || code === 'DEVICE_MISSING');
+  if (kind === 'SITE' || passing.has(kind) || isOfHost) return retry(job, 'Retry the job', {});
+  const found = advice[kind];
+  return found && advise(found);
 }
 
-/** The amount with which others finished, if it is larger; otherwise twice the amount. */
-function grown(before: number, needed: number | undefined, most: number): number {
-  const wanted = needed !== undefined && needed > before ? needed : before * usualFactor;
+const allocation = [
+  'Check what the payload allocates',
+  'It used little of its memory: a single allocation is too large, or a limit other than that of the job applies.',
+] as const;
+const storage = [
+  'Free space in the storage',
+  'Delete files of the experiment that nobody needs, or ask for a larger storage, then retry the job.',
+] as const;
+
+function advise([title, effect]: readonly [string, string]): Action {
+  return { title, effect, isUndoable: false };
+}
+
+/**
+ * The amount with which others finished, if it is larger; otherwise twice the amount. Never less than the
+ * measured peak with a reserve.
+ */
+function grown(
+  before: number,
+  enoughOf: readonly (number | undefined)[],
+  peak: number | undefined,
+  most: number,
+): number {
+  const needed = enoughOf.find((amount) => amount !== undefined && amount > before);
+  const wanted = Math.max(needed ?? before * usualFactor, (peak ?? 0) * reserve);
   return Math.min(most, Math.ceil(wanted));
 }
 

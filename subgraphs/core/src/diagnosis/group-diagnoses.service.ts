@@ -18,7 +18,8 @@ import {
   relatedFields,
 } from './diagnoses.service.js';
 import type { Diagnosis } from './diagnosis.types.js';
-import { type CountedFailures, jobsWithLogs, mostCodes } from './failure-groups.js';
+import { type CountedFailures, mostCodes, sampleKey, samplesWithLogs } from './failure-groups.js';
+import { attemptWith } from './failure-causes.js';
 import type { RelatedJob } from './job-facts.types.js';
 import { readCharacters } from './log-findings.js';
 import { diagnosePlace, type PlaceQueue } from './place-diagnosis.js';
@@ -164,12 +165,17 @@ export class GroupDiagnosesService {
     const ids = [...new Set(groups.slice(0, mostCodes).flatMap((group) => group.jobs))];
     const read = ids.length === 0 ? [] : await jobs.findMany(ids, relatedFields, principal);
     const known = new Map<string, RelatedJob>(read.flatMap((job) => (job ? [[job._id, job] as const] : [])));
-    const refs = jobsWithLogs(groups).flatMap((jobId) => {
-      const attempt = known.get(jobId)?.attempts.at(-1)?.number;
-      return attempt === undefined ? [] : [{ jobId, attempt }];
+    const samples = samplesWithLogs(groups).flatMap((sample) => {
+      const job = known.get(sample.jobId);
+      const attempt = job && attemptWith(job, sample.code);
+      return attempt ? [{ ...sample, attempt: attempt.number }] : [];
     });
+    const refs = samples.map(({ jobId, attempt }) => ({ jobId, attempt }));
     const tails = refs.length === 0 ? [] : await logs.tails(refs, readCharacters);
-    return { groups, jobs: known, logs: new Map(refs.map(({ jobId }, at) => [jobId, tails[at] ?? null])) };
+    return {
+      ...{ groups, jobs: known },
+      logs: new Map(samples.map((sample, at) => [sampleKey(sample), tails[at] ?? null])),
+    };
   }
 
   /** Explanation of the first job of a task that is ready and not sent; undefined if there is none. */

@@ -21,7 +21,7 @@ function group(code: string, family: ErrorGroup['family'], count: number): Error
 
 function failures(...groups: readonly ErrorGroup[]): CountedFailures {
   const jobs = new Map(groups.flatMap(({ jobs: ids }) => ids.map((id) => [id, aJob(id)] as const)));
-  return { groups, jobs, logs: new Map([['job_EXIT_CODE', 'start\nMemoryError']]) };
+  return { groups, jobs, logs: new Map([['job_EXIT_CODE EXIT_CODE', 'start\nMemoryError']]) };
 }
 
 function aTask(over: Partial<TaskFacts> = {}): TaskFacts {
@@ -43,14 +43,14 @@ function aTask(over: Partial<TaskFacts> = {}): TaskFacts {
 const states: StateCounts = { FINISHED: 4, FAILED: 3, RUNNING: 3 };
 
 describe('diagnoseTask', () => {
-  it('ranks codes that state their cause before one that only a log explains, with their shares', () => {
+  it('ranks causes by their certainty and their share of the failures', () => {
     const counted = failures(group('EXIT_CODE', 'PAYLOAD', 6), group('WALLTIME_EXCEEDED', 'LIMIT', 4));
     const found = diagnoseTask({ task: aTask(), states, failures: counted });
     expect(found.causes).toMatchObject([
-      { kind: 'WALLTIME', confidence: 1, share: 0.4 },
       { kind: 'MEMORY', confidence: 0.9, share: 0.6 },
+      { kind: 'WALLTIME', confidence: 1, share: 0.4 },
     ]);
-    expect(found.causes[1]?.evidence).toContainEqual({ kind: 'LOG_LINES', text: 'start\nMemoryError' });
+    expect(found.causes[0]?.evidence).toContainEqual({ kind: 'LOG_LINES', text: 'start\nMemoryError' });
     expect(found.summary).toMatch(
       /^The task is RUNNING: 4 of 10 jobs finished, 3 failed, 3 have not ended\. /,
     );
@@ -60,9 +60,9 @@ describe('diagnoseTask', () => {
   it('is less certain of a pattern that only some of the logs match', () => {
     const three = { ...group('EXIT_CODE', 'PAYLOAD', 6), jobs: ['job_a', 'job_b', 'job_c'] };
     const logs = new Map([
-      ['job_a', 'reco: command not found'],
-      ['job_b', 'MemoryError'],
-      ['job_c', 'MemoryError'],
+      ['job_a EXIT_CODE', 'reco: command not found'],
+      ['job_b EXIT_CODE', 'MemoryError'],
+      ['job_c EXIT_CODE', 'MemoryError'],
     ]);
     const [cause] = diagnoseTask({ task: aTask(), states, failures: { ...failures(three), logs } }).causes;
     expect(cause).toMatchObject({ kind: 'MEMORY', confidence: 0.6 });
@@ -95,6 +95,35 @@ describe('diagnoseTask', () => {
     };
     expect(keyOf(now)).toBe(keyOf(now));
     expect(keyOf(earlier)).not.toBe(keyOf(now));
+  });
+
+  it('leaves out attempts that a worker ended, and adds the shares of codes with one cause', () => {
+    const counted = failures(
+      group('EXIT_CODE', 'PAYLOAD', 45),
+      group('MEMORY_EXCEEDED', 'LIMIT', 50),
+      group('INPUT_GONE', 'DATA', 5),
+      group('PREEMPTED', 'WORKER', 100),
+    );
+    const { causes } = diagnoseTask({ task: aTask(), states, failures: counted });
+    expect(causes).toMatchObject([
+      { kind: 'MEMORY', confidence: 1, share: 0.95 },
+      { kind: 'INPUT', share: 0.05 },
+    ]);
+    expect(causes[0]?.statement).toContain('EXIT_CODE');
+    expect(causes[0]?.statement).toContain('MEMORY_EXCEEDED');
+  });
+
+  it('quotes the message of the attempt with the code, not of the latest one', () => {
+    const counted = failures(group('INPUT_GONE', 'DATA', 1));
+    const error = { family: 'DATA', retryable: false } as const;
+    const place = { id: 'attempt_1', workerId: 'worker_1', queueId: 'queue_1', fence: 1, deviceIds: [] };
+    const attempts = [
+      { ...place, number: 1, sentAt: earlier, error: { ...error, code: 'INPUT_GONE', message: 'no file' } },
+      { ...place, number: 2, sentAt: earlier, error: { ...error, code: 'EXIT_CODE', message: 'exit 1' } },
+    ];
+    const jobs = new Map([['job_INPUT_GONE', aJob('job_INPUT_GONE', { document: { attempts } })]]);
+    const [cause] = diagnoseTask({ task: aTask(), states, failures: { ...counted, jobs } }).causes;
+    expect(cause?.evidence[1]?.text).toMatch(/: no file$/);
   });
 
   it('names the command that paused a task, and the files that one waits for', () => {

@@ -31,6 +31,8 @@ function ended(id: string, state: JobDocument['state'], attempts: readonly Store
 const failed = (error: StoredJobError, over: Partial<StoredAttempt> = {}, document = {}) =>
   ended('job_1', 'FAILED', [anAttempt({ error, outcome: 'FAILED', ...over })], document);
 
+const excluded = { host: 'node-1', queue: 'main', state: 'EXCLUDED', since: ago(5) } as const;
+
 const diagnose = (job: JobDocument, over: Partial<JobFacts> = {}) => diagnoseJob({ job, now, ...over });
 
 function group(host: string, site: string, count: number, code = 'EXIT_CODE'): ErrorGroup {
@@ -109,9 +111,19 @@ describe('the diagnosis of a failed job', () => {
     expect(first?.evidence).toMatchObject([{ count: 9, since: ago(300), target: { kind: 'HOST' } }]);
   });
 
-  it('is less certain of a host if no other one has such failures', () => {
+  it('is less certain of a host than of the program if no other one has such failures', () => {
     const found = diagnose(failed(exited), { peers: peers(group('node-1', 'NORTH', 9)) });
-    expect(found.causes[0]).toMatchObject({ kind: 'HOST', share: 1, confidence: 0.4 });
+    expect(found.causes).toMatchObject([
+      { kind: 'PROGRAM', confidence: 0.3 },
+      { kind: 'HOST', share: 1, confidence: 0.25 },
+    ]);
+    expect(found.actions.map(({ title }) => title)).toEqual(['Correct the program']);
+  });
+
+  it('does not compare a failure with those of another time', () => {
+    const counted = peers(group('node-1', 'NORTH', 9), group('node-2', 'NORTH', 1));
+    const found = diagnose(failed(exited, { endedAt: ago(6 * 24 * 60) }), { peers: counted });
+    expect(found.causes.map(({ kind }) => kind)).toEqual(['PROGRAM']);
   });
 
   it('names a site on whose hosts such failures occur', () => {
@@ -120,10 +132,13 @@ describe('the diagnosis of a failed job', () => {
     expect(found.causes[0]).toMatchObject({ kind: 'SITE', share: 0.9 });
   });
 
-  it('blames the program if such failures occur everywhere', () => {
+  it('shows that such failures occur everywhere, without more certainty: the code is that of many programs', () => {
     const counted = peers(group('node-1', 'NORTH', 3), group('node-2', 'SOUTH', 3), group('c', 'WEST', 3));
     const found = diagnose(failed(exited), { peers: counted });
-    expect(found.causes).toMatchObject([{ kind: 'PROGRAM', confidence: 0.58 }]);
+    expect(found.causes).toMatchObject([{ kind: 'PROGRAM', confidence: 0.3 }]);
+    expect(found.causes[0]?.evidence.map(({ text }) => text)).toContain(
+      '9 failures with EXIT_CODE in the last 24 hours occurred on 3 hosts at 3 sites.',
+    );
   });
 
   it.each([
@@ -134,16 +149,55 @@ describe('the diagnosis of a failed job', () => {
     expect(kinds).not.toContain('HOST');
   });
 
-  it('names a host that core has excluded', () => {
-    const host = {
-      host: 'node-1',
-      queue: 'main',
-      state: 'EXCLUDED',
-      reason: '6 jobs failed',
-      since: ago(5),
-    } as const;
-    const found = diagnose(failed(exited), { host });
+  it('names a host that core has excluded, no matter how many failures it counts there', () => {
+    const judged = { firstAt: ago(20), lastAt: ago(6) };
+    const host = { ...excluded, reason: '6 jobs failed', judged };
+    const counted = peers(group('node-1', 'NORTH', 9), group('node-2', 'NORTH', 1));
+    const found = diagnose(failed(exited), { host, peers: counted });
     expect(found.causes[0]).toMatchObject({ kind: 'HOST', confidence: 0.85 });
+  });
+
+  it.each([
+    ['an operator excluded', undefined],
+    ['core judged at another time', { firstAt: ago(9000), lastAt: ago(8000) }],
+  ])('shows a host that %s, and does not blame it', (_, judged) => {
+    const host = { ...excluded, reason: 'kernel update', ...(judged ? { judged } : {}) };
+    const { causes } = diagnose(failed(exited), { host });
+    expect(causes.map(({ kind }) => kind)).toEqual(['PROGRAM']);
+    expect(JSON.stringify(causes[0]?.evidence)).toContain('EXCLUDED: kernel update');
+  });
+
+  it.each([
+    ['a line of the log', { exitCode: 1 }, 'MemoryError', 0.45],
+    ['an exit code', { exitCode: 137 }, null, 0.25],
+  ])('doubts a lack of memory by %s if the measured peak is small', (_, over, log, confidence) => {
+    const metrics = { peakMemoryMiB: 100, isPartial: false };
+    const found = diagnose(failed(exited, { ...over, metrics }), { log });
+    expect(found.causes[0]).toMatchObject({ kind: 'MEMORY', confidence });
+    expect(found.actions.map(({ title }) => title)).toEqual(['Check what the payload allocates']);
+  });
+
+  it('proposes more than the measured peak, and nothing that stays as it is', () => {
+    const metrics = { peakMemoryMiB: 9000, isPartial: false };
+    expect(diagnose(failed(tooBig, { metrics })).actions[0]?.title).toBe('Retry with 10800 MiB of memory');
+    const requirements = normaliseRequirements({ memoryMiB: 16_777_216 });
+    expect(diagnose(failed(tooBig, {}, { requirements })).actions).toEqual([]);
+    const none = { requirements: normaliseRequirements({ diskMiB: 0 }) };
+    const full: StoredJobError = { ...limit, code: 'DISK_EXCEEDED' };
+    expect(diagnose(failed(full, {}, none)).actions[0]?.title).toBe('Retry with 1024 MiB of scratch space');
+  });
+
+  it.each([
+    ['OUTPUT_STORAGE_FULL', 'Free space in the storage'],
+    ['DEVICE_FAULT', 'Retry the job'],
+  ])('proposes after %s: %s', (code, title) => {
+    const found = diagnose(failed({ ...limit, family: 'DATA', code }));
+    expect(found.actions.map((action) => action.title)).toEqual([title]);
+  });
+
+  it('does not search the log of a payload that stored its checkpoint', () => {
+    const found = diagnose(failed({ ...exited, code: 'CHECKPOINTED' }), { log: 'MemoryError' });
+    expect(found.causes.map(({ kind }) => kind)).toEqual(['WORKER']);
   });
 
   it('proposes nothing for a job that another one retries, and says so', () => {
@@ -300,6 +354,15 @@ describe('the diagnosis of another job', () => {
     expect(found.causes.map(({ kind }) => kind)).toEqual(['NO_WORKERS', 'DOWNTIME', 'HOST']);
     expect(found.causes[1]?.statement).toContain('cooling');
     expect(found.causes[2]?.statement).toContain('no share');
+  });
+
+  it.each([
+    ['TEST', ['NO_WORKERS']],
+    ['OFFLINE', ['NO_WORKERS', 'DOWNTIME']],
+  ])('knows whether a queue in state %s takes the jobs that name it', (state, kinds) => {
+    const queue = { name: 'main', state, stateChangedAt: ago(999), downtimes: [] };
+    const found = diagnose(waiting(), { pending: pending({ kind: 'NO_WORKERS' }), queue });
+    expect(found.causes.map(({ kind }) => kind)).toEqual(kinds);
   });
 
   it('names the earlier failure of a job between two attempts, too', () => {

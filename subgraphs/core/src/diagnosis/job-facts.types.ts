@@ -52,6 +52,8 @@ export interface HostFacts {
   readonly state: HostState;
   readonly reason: string;
   readonly since: Date;
+  /** Interval of the failures because of which core or a rule gave it the state; absent for an operator's. */
+  readonly judged?: { readonly firstAt: Date; readonly lastAt: Date };
 }
 
 /** Queue that the job requires, or that has its attempt. */

@@ -32,9 +32,9 @@ const fewestFailures = 3;
 const leastShare = 0.8;
 /** Most certainty of a place: jobs that succeed are not counted, and other places may have run fewer. */
 const mostConfidence = 0.6;
-/** The same if there are failures at no other place: perhaps no other ran such jobs. */
-const onlyPlace = 0.4;
-/** Hosts from which a failure is not one of a host. */
+/** The same if there are failures at no other place: perhaps no other ran such jobs. Less than a program has. */
+const onlyPlace = 0.25;
+/** Hosts from which the places of failures are evidence against a host. */
 const manyHosts = 3;
 /** Most jobs of a kind that are looked at. */
 export const mostSamples = 50;
@@ -63,7 +63,7 @@ export function kindKey({ experiment, code }: FailureKind): string {
   return `${experiment} ${code}`;
 }
 
-/** Causes that follow from the places of such failures. */
+/** Host or site that is a possible cause, by the places of such failures. */
 export function causesOfPlaces(
   {
     host,
@@ -79,7 +79,7 @@ export function causesOfPlaces(
   if (!peers || peers.count < fewestFailures) return [];
   const onHost = host === undefined ? undefined : peers.hosts.get(host);
   const atSite = site === undefined ? undefined : peers.sites.get(site);
-  const others = `${plural(peers.count, 'failure')} with ${error.code} in the last ${peers.hours} hours`;
+  const others = failuresText(error.code, peers);
   if (host !== undefined && onHost && isConcentrated(onHost, peers)) {
     const target = { kind: 'HOST', id: host, ...(queueName === undefined ? {} : { queueName }) } as const;
     const statement = `${onHost.count} of ${others} occurred on host ${host}.`;
@@ -91,12 +91,22 @@ export function causesOfPlaces(
       placeCause('SITE', statement, atSite, peers, { kind: 'PEERS', target: { kind: 'SITE', id: site } }),
     ];
   }
-  if (peers.hosts.size < manyHosts || isStated(error.code)) return [];
+  return [];
+}
+
+/**
+ * Hosts and sites with such failures; undefined if they are few. Not a cause: a code such as EXIT_CODE is that
+ * of many programs.
+ */
+export function spreadOf({ code }: StoredJobError, peers: Peers | undefined): Evidence | undefined {
+  if (!peers || peers.hosts.size < manyHosts || isStated(code)) return undefined;
   const where = `${plural(peers.hosts.size, 'host')} at ${plural(peers.sites.size, 'site')}`;
-  const text = `${others} occurred on ${where}.`;
-  const evidence: Evidence = { kind: 'PEERS', text, count: peers.count, since: peers.firstAt };
-  const statement = `Jobs fail with ${error.code} on ${where}, so the program or its data is a more likely cause than a host.`;
-  return [{ kind: 'PROGRAM', statement, confidence: 0.4, evidence: [evidence] }];
+  const text = `${failuresText(code, peers)} occurred on ${where}.`;
+  return { kind: 'PEERS', text, count: peers.count, since: peers.firstAt };
+}
+
+function failuresText(code: string, { count, hours }: Peers): string {
+  return `${plural(count, 'failure')} with ${code} in the last ${hours} hours`;
 }
 
 function placeCause(

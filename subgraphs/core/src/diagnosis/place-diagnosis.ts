@@ -5,7 +5,7 @@ import { plural } from '../shared/plural.js';
 import type { Action, Cause, Diagnosis, Evidence } from './diagnosis.types.js';
 import { type CountedFailures, groupCauses } from './failure-groups.js';
 import type { HostFacts, QueueFacts } from './job-facts.types.js';
-import { ranked } from './ranking.js';
+import { byShare, ranked } from './ranking.js';
 import { queueCauses } from './waiting-causes.js';
 
 /** Queue with its workers and health. */
@@ -35,7 +35,7 @@ const shownHosts = 5;
 /** Explains the state of a queue or site by its operators' decisions, its hosts and its failures. */
 export function diagnosePlace(facts: PlaceFacts): Diagnosis {
   const { title, queues, hosts, failures, newCodes, now } = facts;
-  const causes = ranked([
+  const found = [
     ...queues.flatMap((queue) => [
       ...queueCauses(queue, now),
       ...workerCauses(queue),
@@ -44,7 +44,8 @@ export function diagnosePlace(facts: PlaceFacts): Diagnosis {
     ...hostCauses(hosts),
     ...newCodeCauses(newCodes),
     ...groupCauses(failures),
-  ]);
+  ];
+  const causes = ranked(found, byShare);
   const workers = queues.reduce((sum, { readyWorkers }) => sum + readyWorkers, 0);
   const first = causes[0];
   const problem = first ? first.statement : 'Nothing is wrong that core knows of.';
@@ -93,8 +94,8 @@ function hostCauses(hosts: readonly HostFacts[]): readonly Cause[] {
       ...{ kind: 'HOST', text: `Host ${id} is ${state}: ${reason}`, since },
       target: { kind: 'HOST', id, queueName },
     }));
-  const are = hosts.length === 1 ? 'is' : 'are';
-  const statement = `${plural(hosts.length, 'host')} on which jobs failed ${are} not healthy.`;
+  const get = hosts.length === 1 ? 'gets' : 'get';
+  const statement = `${plural(hosts.length, 'host')} ${get} no jobs, or only one at a time.`;
   return [{ kind: 'HOST', statement, confidence: 0.9, evidence }];
 }
 

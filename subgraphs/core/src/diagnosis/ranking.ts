@@ -9,8 +9,12 @@ const mostCauses = 10;
 /**
  * Causes, the most certain first. Those of one kind are one: the most certain one states it, with the
  * evidence of all; two independent ones make it more certain than either.
+ * @param weightOf order of the causes; absent: their certainty
  */
-export function ranked(causes: readonly Cause[]): readonly Cause[] {
+export function ranked(
+  causes: readonly Cause[],
+  weightOf: (cause: Cause) => number = ({ confidence }) => confidence,
+): readonly Cause[] {
   const byKind = new Map<CauseKind, Cause>();
   for (const cause of causes) {
     const known = byKind.get(cause.kind);
@@ -18,8 +22,14 @@ export function ranked(causes: readonly Cause[]): readonly Cause[] {
   }
   const position = (kind: CauseKind): number => causeKinds.indexOf(kind);
   return [...byKind.values()]
-    .sort((one, other) => other.confidence - one.confidence || position(one.kind) - position(other.kind))
-    .slice(0, mostCauses);
+    .sort((one, other) => weightOf(other) - weightOf(one) || position(one.kind) - position(other.kind))
+    .slice(0, mostCauses)
+    .map((cause) => ({ ...cause, evidence: cause.evidence.slice(0, mostEvidence) }));
+}
+
+/** Certainty, multiplied by the share of the failures; a cause without a share explains all. */
+export function byShare({ confidence, share = 1 }: Cause): number {
+  return confidence * share;
 }
 
 function united(one: Cause, other: Cause): Cause {

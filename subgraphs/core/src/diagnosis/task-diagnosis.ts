@@ -6,7 +6,7 @@ import { plural } from '../shared/plural.js';
 import { hasTaskEnded, type TaskFacts } from '../tasks/task.document.js';
 import type { Action, Cause, Diagnosis } from './diagnosis.types.js';
 import { type CountedFailures, groupCauses } from './failure-groups.js';
-import { ranked } from './ranking.js';
+import { byShare, ranked } from './ranking.js';
 
 /** Facts of a task. */
 export interface TaskDiagnosisFacts {
@@ -21,7 +21,7 @@ export interface TaskDiagnosisFacts {
 /** Explains what blocks a task, and what its jobs fail by. */
 export function diagnoseTask(facts: TaskDiagnosisFacts): Diagnosis {
   const { task, failures } = facts;
-  const causes = ranked([...blockingCauses(facts), ...groupCauses(failures)]);
+  const causes = ranked([...blockingCauses(facts), ...groupCauses(failures)], byShare);
   const first = causes[0];
   return {
     summary: `${countsText(facts)}${first ? ` ${first.statement}` : ''}`,
@@ -79,7 +79,10 @@ const changes = {
   WALLTIME: ['twice the walltime', { walltime: { factor: 2 } }],
 } as const;
 
-function actionsOf({ task, states, failures }: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
+function actionsOf(
+  { task, states, failures }: TaskDiagnosisFacts,
+  causes: readonly Cause[],
+): readonly Action[] {
   const resume: readonly Action[] =
     task.state === 'PAUSED'
       ? [

@@ -40,8 +40,13 @@ export function waitingCauses(facts: JobFacts): readonly Cause[] {
   const evidence = [...evidenceOf(facts), ...constraintEvidence(facts)];
   return [
     { kind, statement: pending.summary, confidence: 1, evidence },
-    ...(queue ? queueCauses(queue, facts.now) : []),
+    ...(queue ? queueCauses(ofJobs(queue), facts.now) : []),
   ];
+}
+
+/** A queue in TEST or BROKEROFF takes the jobs that name it. */
+function ofJobs(queue: QueueFacts): QueueFacts {
+  return queue.state === 'TEST' || queue.state === 'BROKEROFF' ? { ...queue, state: 'ONLINE' } : queue;
 }
 
 function evidenceOf({ job, pending, parents = [] }: JobFacts): readonly Evidence[] {
