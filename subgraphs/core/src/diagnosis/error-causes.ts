@@ -9,6 +9,8 @@ export type FailedJob = Pick<JobDocument, '_id' | 'requirements'>;
 /** Attempt that failed. */
 export type FailedAttempt = StoredAttempt & { readonly error: StoredJobError };
 
+const longestMessage = 300;
+
 type CauseOf = readonly [CauseKind, string | ((job: FailedJob, attempt: FailedAttempt) => string)];
 
 /** Kind and statement of each code; `reference/job-errors.md` has what the codes mean. */
@@ -115,8 +117,15 @@ export function causeOfError(job: FailedJob, attempt: FailedAttempt): Cause {
     const [kind, statement, confidence] = ended;
     return { kind, statement, confidence, evidence };
   }
-  const statement = `The payload failed: ${error.message}`;
+  const statement = `The payload failed: ${plainLine(error.message)}`;
   return { kind: byFamily[error.family], statement, confidence: 0.3, evidence };
+}
+
+/** A message of a worker as part of one sentence: one line of at most 300 characters. */
+export function plainLine(message: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is replaced
+  const line = message.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+  return line.length > longestMessage ? `${line.slice(0, longestMessage - 1)}…` : line;
 }
 
 /** Exit code, also of a signal. */
@@ -127,7 +136,7 @@ function endOf({ exitCode, signal }: FailedAttempt): number | undefined {
 function errorEvidence({ number, error, endedAt }: FailedAttempt): Evidence {
   return {
     kind: 'ERROR',
-    text: `Attempt ${number}: ${error.code}: ${error.message}`,
+    text: `Attempt ${number}: ${error.code}: ${plainLine(error.message)}`,
     target: { kind: 'ERROR_CODE', id: error.code },
     ...(endedAt ? { since: endedAt } : {}),
   };

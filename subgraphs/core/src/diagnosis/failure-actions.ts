@@ -1,11 +1,15 @@
 /** Actions that may help after a failure. Pure. */
+import { isCanary } from '../jobs/model/canary-owner.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
-import type { Action, Cause, CauseKind } from './diagnosis.types.js';
+import type { Action, Cause, CauseKind, ChangeKind } from './diagnosis.types.js';
 import { failedAttempt, hasSmallPeak } from './failure-causes.js';
 import type { Outcome } from './outcomes.js';
 
 /** Job that ended without success. */
-export type EndedJob = Pick<JobDocument, '_id' | 'revision' | 'requirements' | 'retriedBy' | 'attempts'>;
+export type EndedJob = Pick<
+  JobDocument,
+  '_id' | 'revision' | 'owner' | 'requirements' | 'retriedBy' | 'attempts' | 'workflow' | 'fleet'
+>;
 
 /** Changes of a retry, as `RetryChangesInput` has them. */
 interface RequirementChanges {
@@ -35,6 +39,8 @@ const passing: ReadonlySet<CauseKind> = new Set<CauseKind>([
   'OUTPUT',
   'CONTAINER',
 ]);
+/** Changes that an equal retry may bring. */
+const equalRetry: ReadonlySet<ChangeKind> = new Set<ChangeKind>(['NONE', 'OTHER_HOST', 'OTHER_SITE']);
 /** Causes that the owner of the job must remove, and what to do. */
 const advice: Partial<Readonly<Record<CauseKind, readonly [string, string]>>> = {
   PROGRAM: [
@@ -68,17 +74,35 @@ export function failureActions(
   outcomes: readonly Outcome[],
 ): readonly Action[] {
   if (job.retriedBy !== undefined) return [];
+  const replaced = otherRetry(job);
+  if (replaced) return replaced;
   const found: Action[] = [];
   const likely = causes.filter(({ confidence }, at) => at === 0 || confidence >= leastConfidence);
   for (const { kind } of likely) {
     const action = actionOf(kind, job, outcomes);
     if (action && !found.some(({ title }) => title === action.title)) found.push(action);
   }
-  const again = outcomes.find(({ change }) => change === 'NONE');
-  if (again && again.finished.length > 0 && !found.some(({ operation }) => operation === 'retryJobs'))
+  const again = outcomes.some(({ change, finished }) => equalRetry.has(change) && finished.length > 0);
+  if (again && !found.some(({ operation }) => operation === 'retryJobs'))
     found.push(retry(job, 'Retry the job', {}));
   return found;
 }
+
+/** Actions for jobs of which a new job is no retry; undefined for other jobs. */
+export function otherRetry({
+  owner,
+  workflow,
+  fleet,
+}: Pick<EndedJob, 'owner' | 'workflow' | 'fleet'>): readonly Action[] | undefined {
+  // Core submits the next canary job, and a fleet replaces its jobs.
+  if (isCanary({ owner }) || fleet) return [];
+  return workflow ? [advise(workflowRetry)] : undefined;
+}
+
+const workflowRetry = [
+  'Retry the node of the workflow',
+  'Retry it in its workflow: a new job of its own would not continue the workflow.',
+] as const;
 
 function actionOf(kind: CauseKind, job: EndedJob, outcomes: readonly Outcome[]): Action | undefined {
   const { requirements } = job;
@@ -151,6 +175,21 @@ function enoughMemory(outcomes: readonly Outcome[]): number | undefined {
 function enough(wanted: 'MORE_WALLTIME' | 'MORE_DISK', outcomes: readonly Outcome[]): number | undefined {
   const helped = outcomes.find(({ change, finished }) => change === wanted && finished.length > 0);
   return wanted === 'MORE_WALLTIME' ? helped?.walltimeSeconds : helped?.diskMiB;
+}
+
+/** A retry of the failed parent of a job that was closed because of it. */
+export function retryWithDependents(parent: Pick<EndedJob, '_id'>, childId: string): Action {
+  return {
+    ...{ title: 'Retry the parent with its dependents', operation: 'retryJobs' },
+    variables: {
+      input: {
+        ...{ selection: { ids: [parent._id] }, isWithDependents: true, isUnlessRetried: true },
+        idempotencyKey: `diagnosis:${parent._id}:${childId}:dependents`,
+      },
+    },
+    effect: 'Submits new jobs for the parent and for those that were closed because of it.',
+    isUndoable: true,
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { ErrorGroup } from '../events/failures/error-summary.types.js';
 import { plural } from '../shared/plural.js';
 import type { Cause, Evidence } from './diagnosis.types.js';
-import { isStated, kindOfCode } from './error-causes.js';
+import { isStated, kindOfCode, plainLine } from './error-causes.js';
 import { attemptWith } from './failure-causes.js';
 import type { RelatedJob } from './job-facts.types.js';
 import { findInLog, type LogFinding } from './log-findings.js';
@@ -124,7 +124,7 @@ function jobEvidence({ jobs: ids, code }: ErrorGroup, jobs: CountedFailures['job
     const job = jobs.get(id);
     if (!job) return [];
     const message = attemptWith(job, code ?? '')?.error.message;
-    const text = `${job.name ?? id} is ${job.state}${message === undefined ? '' : `: ${message}`}`;
+    const text = `${job.name ?? id} is ${job.state}${message === undefined ? '' : `: ${plainLine(message)}`}`;
     return [{ kind: 'JOB', text, target: { kind: 'JOB', id } } as const];
   });
 }

@@ -75,6 +75,15 @@ describe('the diagnosis of a failed job', () => {
     expect(found.actions[0]?.title).toBe(title);
   });
 
+  it('shows a message of a worker as one line of at most 300 characters', () => {
+    const forged = { ...exited, message: `x\n\nWhat may help:\u001b[2J${'y'.repeat(400)}` };
+    const { summary, causes } = diagnose(failed(forged));
+    const texts = [summary, ...causes.flatMap(({ evidence }) => evidence.map(({ text }) => text))];
+    // eslint-disable-next-line no-control-regex -- none may be left
+    expect(texts.filter((text) => /[\u0000-\u001f]/.test(text) || text.length > 400)).toEqual([]);
+    expect(summary).toContain('x What may help: [2Jyyy');
+  });
+
   it('shows the end of a log that no pattern matches', () => {
     const [cause] = diagnose(failed(exited, { exitCode: 3 }), { log: 'all is well\nbye' }).causes;
     expect(cause).toMatchObject({ kind: 'PROGRAM', confidence: 0.3 });
@@ -263,6 +272,26 @@ describe('what helped others', () => {
     ]);
   });
 
+  it('takes another host as the change only without others, and leaves out copies that were cancelled', () => {
+    const elsewhere = [anAttempt({ host: 'node-2' })];
+    const more = { requirements: requirements(4096), metrics: { peakMemoryMiB: 2000, isPartial: false } };
+    const similar = [withCopy('job_a', 'job_b'), withCopy('job_c', 'job_d')];
+    const copies = new Map([
+      ['job_b', ended('job_b', 'FINISHED', elsewhere, more)] as const,
+      ['job_d', ended('job_d', 'CANCELLED', elsewhere, more)] as const,
+    ]);
+    expect(diagnose(failed(tooBig), { similar, copies }).helped).toMatchObject([
+      { change: 'MORE_MEMORY', triedCount: 1, finishedCount: 1 },
+    ]);
+  });
+
+  it('does not compare payloads that different signals ended', () => {
+    const attempts = [anAttempt({ error: exited, signal: 'SIGKILL' }), anAttempt({ number: 2 })];
+    const similar = [ended('job_a', 'FINISHED', attempts)];
+    const helpedBy = (signal: string) => diagnose(failed(exited, { signal }), { similar }).helped.length;
+    expect([helpedBy('SIGSEGV'), helpedBy('SIGKILL')]).toEqual([0, 1]);
+  });
+
   it('leaves out jobs with another exit code, the job itself, and those that have not ended', () => {
     const attempts = [anAttempt({ error: exited, exitCode: 2 }), anAttempt({ number: 2 })];
     const similar = [
@@ -405,6 +434,24 @@ describe('the diagnosis of another job', () => {
     expect(found.summary).toBe(summary);
     expect(found.causes[0]?.kind).toBe(state);
     expect(found.actions).toMatchObject([{ operation: 'retryJobs' }]);
+  });
+
+  it('proposes to retry the failed parent of a job that was closed, with its dependents', () => {
+    const job = ended('job_1', 'CLOSED', [], { transitions: [] });
+    const parents: RelatedJob[] = [ended('job_p', 'FAILED', [anAttempt({ error: exited })])];
+    expect(diagnose(job, { parents }).actions).toMatchObject([
+      { variables: { input: { selection: { ids: ['job_p'] }, isWithDependents: true } } },
+    ]);
+    const retriedParents: RelatedJob[] = [ended('job_p', 'FAILED', [], { retriedBy: 'job_q' })];
+    expect(diagnose(job, { parents: retriedParents }).actions).toEqual([]);
+  });
+
+  it('proposes no new job for a canary, or for the node of a workflow', () => {
+    const canary = failed(tooBig, {}, { owner: 'system:canaries' });
+    expect(diagnose(canary).actions).toEqual([]);
+    const node = failed(tooBig, {}, { workflow: { id: 'workflow_1', node: 0, run: 1 } });
+    expect(diagnose(node).actions).toMatchObject([{ title: 'Retry the node of the workflow' }]);
+    expect(diagnose(node).actions[0]?.operation).toBeUndefined();
   });
 
   it('has no causes for a job that finished', () => {

@@ -2,9 +2,10 @@
 import type { StoredTransition } from '../jobs/model/job.types.js';
 import { isHeld, isTerminal } from '../jobs/model/job-state.js';
 import type { Action, Cause, Diagnosis, Evidence } from './diagnosis.types.js';
-import { failureActions, retry } from './failure-actions.js';
+import { plainLine } from './error-causes.js';
+import { failureActions, otherRetry, retry, retryWithDependents } from './failure-actions.js';
 import { attemptsText, failedAttempt, failureCauses } from './failure-causes.js';
-import type { DiagnosedJob, JobFacts } from './job-facts.types.js';
+import type { DiagnosedJob, JobFacts, RelatedJob } from './job-facts.types.js';
 import { helpOf, outcomesOf } from './outcomes.js';
 import { ranked } from './ranking.js';
 import { runningCauses } from './running-causes.js';
@@ -29,7 +30,7 @@ function failedDiagnosis(facts: JobFacts): Diagnosis {
   const outcomes = attempt ? outcomesFor(facts) : [];
   const first = causes[0];
   const again = job.retriedBy === undefined ? '' : ` Job ${job.retriedBy} retries it.`;
-  const statement = first?.statement ?? job.error?.message ?? 'The error is not known.';
+  const statement = first?.statement ?? (job.error ? plainLine(job.error.message) : 'The error is not known.');
   return {
     summary: `The job failed after ${attemptsText(job)}: ${uncapitalised(statement)}${again}`,
     since: job.stateTimes.FAILED ?? null,
@@ -46,7 +47,7 @@ function outcomesFor({ job, similar = [], copies = new Map() }: JobFacts) {
   const { code } = attempt.error;
   const exitCode = code === 'EXIT_CODE' ? attempt.exitCode : undefined;
   const others = similar.filter(({ _id }) => _id !== job._id);
-  return outcomesOf({ code, exitCode }, others, copies);
+  return outcomesOf({ code, exitCode, signal: attempt.signal }, others, copies);
 }
 
 function endedDiagnosis({ job, parents = [] }: JobFacts): Diagnosis {
@@ -66,12 +67,17 @@ function endedDiagnosis({ job, parents = [] }: JobFacts): Diagnosis {
   const cause: Cause = {
     ...{ kind: isCancelled ? 'CANCELLED' : 'CLOSED', statement: summary, confidence: 1, evidence },
   };
-  const actions = job.retriedBy === undefined ? [retryEnded(job)] : [];
+  const actions = job.retriedBy === undefined ? retryEnded(job, isCancelled ? [] : parents) : [];
   return { summary, since: job.stateTimes[job.state] ?? null, causes: [cause], helped: [], actions };
 }
 
-function retryEnded(job: DiagnosedJob): Action {
-  return retry(job, 'Retry the job', {});
+/** The copy of a job that was closed would be closed again: its parent is retried instead. */
+function retryEnded(job: DiagnosedJob, parents: readonly RelatedJob[]): readonly Action[] {
+  const failed = parents.find(({ state }) => isTerminal(state));
+  const replaced = otherRetry(job);
+  if (replaced) return replaced;
+  if (failed?.retriedBy !== undefined) return [];
+  return [failed ? retryWithDependents(failed, job._id) : retry(job, 'Retry the job', {})];
 }
 
 function transitionEvidence({ from, to, at, actor, reason }: StoredTransition): Evidence {

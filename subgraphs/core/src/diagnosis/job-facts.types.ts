@@ -38,6 +38,8 @@ export type DiagnosedJob = Pick<
   | 'stateTimes'
   | 'retryOf'
   | 'retriedBy'
+  | 'workflow'
+  | 'fleet'
 >;
 
 /** Parent of a job, or a job that was looked at. */

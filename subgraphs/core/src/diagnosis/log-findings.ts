@@ -20,6 +20,8 @@ export const mostLines = 20;
 const linesAfter = 6;
 /** Longest line that is matched and shown, in characters. */
 const longestLine = 500;
+/** Most lines that are matched: a log of short lines takes no more time than another. */
+const mostMatched = 400;
 /** Lines at the end without a match. */
 const lastLines = 10;
 
@@ -63,5 +65,6 @@ function linesOf(tail: string | null): readonly string[] {
   return (tail ?? '')
     .split(/\r\n|\n|\r/)
     .filter((line) => line.trim() !== '')
+    .slice(-mostMatched)
     .map((line) => line.slice(0, longestLine));
 }

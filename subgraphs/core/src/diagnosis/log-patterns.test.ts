@@ -25,6 +25,9 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   ],
   'gpu-fault': [
     'RuntimeError: CUDA error: uncorrectable ECC error encountered',
+    'NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.',
+  ],
+  'gpu-program': [
     'RuntimeError: CUDA error: device-side assert triggered',
     'CUDA Exception: an illegal memory access was encountered',
   ],
@@ -63,8 +66,11 @@ const lines: Readonly<Record<string, readonly string[]>> = {
     'FATAL:   while extracting image: root filesystem extraction failed: squashfs error',
     'FATAL:   could not open image /scratch/job/eic.sif: failed to retrieve path',
   ],
-  'container-image': [
+  'image-missing': [
     'Error: initializing source docker://registry.example/alma:9: reading manifest 9 in registry.example/alma: manifest unknown',
+  ],
+  'container-image': [
+    'Error: initializing source docker://registry.example/alma:9: pinging registry: i/o timeout',
     'FATAL:   toomanyrequests: You have reached your pull rate limit.',
   ],
   'expired-credential': [
@@ -253,6 +259,12 @@ describe('findInLog', () => {
     const [found] = findInLog(`10 %\r20 %\rMemoryError\r${'x'.repeat(2000)}`);
     expect(found?.pattern.name).toBe('memory');
     expect(Math.max(...(found?.excerpt.split('\n') ?? []).map(({ length }) => length))).toBe(500);
+  });
+
+  it('reads the last 400 lines', () => {
+    const after = (count: number): string => `MemoryError\n${'x\n'.repeat(count)}`;
+    expect(findInLog(after(399))).toHaveLength(1);
+    expect(findInLog(after(400))).toEqual([]);
   });
 
   it('finds nothing in an empty log', () => {

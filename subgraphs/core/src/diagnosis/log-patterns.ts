@@ -45,9 +45,14 @@ export const logPatterns: readonly LogPattern[] = [
     line: /no CUDA-capable device|No CUDA GPUs are available|Found no NVIDIA driver|couldn't communicate with the NVIDIA driver/,
   },
   {
-    ...{ name: 'gpu-fault', kind: 'DEVICE', confidence: specific },
-    statement: 'The GPU reported a fault.',
-    line: /uncorrectable ECC error|GPU has fallen off the bus|Xid \(PCI|device-side assert triggered|an illegal memory access was encountered/,
+    ...{ name: 'gpu-fault', kind: 'HOST', confidence: specific },
+    statement: 'A GPU of the host reported a fault.',
+    line: /uncorrectable ECC error|GPU has fallen off the bus|Xid \(PCI/,
+  },
+  {
+    ...{ name: 'gpu-program', kind: 'PROGRAM', confidence: specific },
+    statement: 'The program failed in its own code on the GPU.',
+    line: /device-side assert triggered|an illegal memory access was encountered/,
   },
   {
     ...{ name: 'license', kind: 'LICENSE', confidence: specific },
@@ -80,9 +85,14 @@ export const logPatterns: readonly LogPattern[] = [
     line: /FATAL: +(while|container|could not open image|failed to|unable to).*(container|image|namespace|squashfs|mount|rootfs)|FATAL: +(container|could not open image)\b|Failed to (create|start) container|OCI runtime (exec|create)? ?(failed|error)|newuidmap|fuse: device not found|could not open image/,
   },
   {
+    ...{ name: 'image-missing', kind: 'SOFTWARE', confidence: specific },
+    statement: 'The container image does not exist, or the registry refuses it.',
+    line: /manifest unknown|pull access denied|unauthorized: authentication required/,
+  },
+  {
     ...{ name: 'container-image', kind: 'CONTAINER', confidence: specific },
     statement: 'The container image could not be fetched.',
-    line: /manifest unknown|pull access denied|Failed to pull image|initializing source docker|unauthorized: authentication required|toomanyrequests/,
+    line: /Failed to pull image|initializing source docker|toomanyrequests/,
   },
   {
     ...{ name: 'expired-credential', kind: 'CREDENTIAL', confidence: specific },

@@ -1,6 +1,5 @@
 /** Outcomes of other jobs that had failed in the same way. Pure. */
 import type { JobDocument, StoredAttempt } from '../jobs/model/job.types.js';
-import { isTerminal } from '../jobs/model/job-state.js';
 import { plural } from '../shared/plural.js';
 import type { ChangeKind, Help } from './diagnosis.types.js';
 
@@ -26,6 +25,7 @@ export interface FailedWay {
   readonly code: string;
   /** Of a payload; undefined for others. */
   readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
 }
 
 /** Runs with a change, and what finished ones used. */
@@ -95,22 +95,31 @@ function runAfter(way: FailedWay, job: OutcomeJob, copies: ReadonlyMap<string, O
   if (!failed) return undefined;
   const later = job.attempts.slice(position + 1);
   const copy = job.retriedBy === undefined ? undefined : copies.get(job.retriedBy);
-  if (copy && isTerminal(copy.state))
-    return runOf(job._id, copy, [
-      ...requirementChanges(job, copy),
-      ...placeChanges(failed, copy.attempts.at(-1)),
-    ]);
+  if (copy && hasRun(copy))
+    return runOf(job._id, copy, requirementChanges(job, copy), placeChanges(failed, copy.attempts.at(-1)));
   const last = later.at(-1);
-  if (!last || !isTerminal(job.state)) return undefined;
+  if (!last || !hasRun(job)) return undefined;
   const decided = [failed, ...later.slice(0, -1)].flatMap(({ decision }) => decision?.changes ?? []);
   const changed = decided
     .filter(({ before, after }) => after > before)
     .map(({ field }) => changeOfField[field]);
-  return runOf(job._id, job, [...new Set(changed), ...placeChanges(failed, last)]);
+  return runOf(job._id, job, [...new Set(changed)], placeChanges(failed, last));
 }
 
-function runOf(jobId: string, job: OutcomeJob, changes: readonly ChangeKind[]): Run {
+/** A run that somebody ended shows nothing. */
+function hasRun({ state }: OutcomeJob): boolean {
+  return state === 'FINISHED' || state === 'FAILED';
+}
+
+/** Another place is the change only if the requirements are the same: nearly each run has another host. */
+function runOf(
+  jobId: string,
+  job: OutcomeJob,
+  requirements: readonly ChangeKind[],
+  places: readonly ChangeKind[],
+): Run {
   const isFinished = job.state === 'FINISHED';
+  const changes = requirements.length > 0 ? requirements : places;
   return { jobId, job, isFinished, changes: changes.length === 0 ? ['NONE'] : changes };
 }
 
@@ -132,8 +141,9 @@ function placeChanges(failed: Place, later: Place | undefined): readonly ChangeK
   return failed.host === later.host ? [] : ['OTHER_HOST'];
 }
 
-function hasFailed({ error, exitCode }: StoredAttempt, way: FailedWay): boolean {
-  return error?.code === way.code && (way.exitCode === undefined || exitCode === way.exitCode);
+function hasFailed({ error, exitCode, signal }: StoredAttempt, way: FailedWay): boolean {
+  const isSame = way.exitCode === undefined || exitCode === way.exitCode;
+  return error?.code === way.code && isSame && (way.signal === undefined || signal === way.signal);
 }
 
 function outcomeOf(change: ChangeKind, runs: readonly Run[]): Outcome {

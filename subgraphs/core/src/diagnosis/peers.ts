@@ -32,7 +32,7 @@ const fewestFailures = 3;
 const leastShare = 0.8;
 /** Most certainty of a place: jobs that succeed are not counted, and other places may have run fewer. */
 const mostConfidence = 0.6;
-/** The same if there are failures at no other place: perhaps no other ran such jobs. Less than a program has. */
+/** The same if no other place has failures: perhaps none ran such jobs. Less than that of the program. */
 const onlyPlace = 0.25;
 /** Hosts from which the places of failures are evidence against a host. */
 const manyHosts = 3;
@@ -95,8 +95,8 @@ export function causesOfPlaces(
 }
 
 /**
- * Hosts and sites with such failures; undefined if they are few. Not a cause: a code such as EXIT_CODE is that
- * of many programs.
+ * Hosts and sites with such failures; undefined if they are few. Not a cause: many programs fail with a code
+ * such as EXIT_CODE.
  */
 export function spreadOf({ code }: StoredJobError, peers: Peers | undefined): Evidence | undefined {
   if (!peers || peers.hosts.size < manyHosts || isStated(code)) return undefined;

@@ -8,6 +8,7 @@ interface ProposedInput {
   readonly taskId?: string;
   readonly idempotencyKey?: string;
   readonly isUnlessRetried?: boolean;
+  readonly isWithDependents?: boolean;
   readonly selection?: {
     readonly ids?: readonly string[];
   };
@@ -29,8 +30,9 @@ export function commandOf({ operation, variables }: Action): string | undefined 
   const objects = objectsOf(input);
   if (verb === undefined || objects === undefined) return undefined;
   const key = operation === 'retryJobs' && input.idempotencyKey ? ` --key '${input.idempotencyKey}'` : '';
+  const dependents = input.isWithDependents === true ? ' --dependents' : '';
   const once = input.isUnlessRetried === true ? ' --unless-retried' : '';
-  return `rhizome ${verb} ${objects}${changesOf(input)}${once}${key}`;
+  return `rhizome ${verb} ${objects}${changesOf(input)}${dependents}${once}${key}`;
 }
 
 const verbs: Readonly<Record<string, string>> = {

@@ -18,6 +18,11 @@ describe('commandOf', () => {
       { input: retry },
       "rhizome retry job_1 --memory 2400 --unless-retried --key 'diagnosis:job_1:7:memory=2400'",
     ],
+    [
+      'retryJobs',
+      { input: { selection: { ids: ['job_2'] }, isWithDependents: true } },
+      'rhizome retry job_2 --dependents',
+    ],
     ['releaseJobs', { input: { selection: { ids: ['job_1'] } } }, 'rhizome release job_1'],
     ['resumeTask', { input: { taskId: 'task_1' } }, 'rhizome task resume task_1'],
     ['clearHost', { input: { queue: 'main', host: 'node-1' } }, undefined],

@@ -59,7 +59,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   diagnosis: [
     ...['revision', 'name', 'priority', 'classId', 'requirements', 'retry', 'hold', 'notBefore', 'avoid'],
     ...['dependsOn', 'waitingFor', 'attempt', 'attempts', 'queueId', 'error', 'transitions', 'stateTimes'],
-    'retriedBy',
+    ...['retriedBy', 'workflow', 'fleet'],
   ],
 };
 
