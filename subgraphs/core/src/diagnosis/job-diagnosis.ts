@@ -30,7 +30,8 @@ function failedDiagnosis(facts: JobFacts): Diagnosis {
   const outcomes = attempt ? outcomesFor(facts) : [];
   const first = causes[0];
   const again = job.retriedBy === undefined ? '' : ` Job ${job.retriedBy} retries it.`;
-  const statement = first?.statement ?? (job.error ? plainLine(job.error.message) : 'The error is not known.');
+  const statement =
+    first?.statement ?? (job.error ? plainLine(job.error.message) : 'The error is not known.');
   return {
     summary: `The job failed after ${attemptsText(job)}: ${uncapitalised(statement)}${again}`,
     since: job.stateTimes.FAILED ?? null,
