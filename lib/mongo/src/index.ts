@@ -62,3 +62,4 @@ export {
   type StreamCursorOptions,
   type StreamCursors,
 } from './store/stream-cursor.js';
+export { partsOfTexts } from './parts-of-texts.js';

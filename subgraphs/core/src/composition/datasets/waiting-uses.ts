@@ -20,7 +20,7 @@ export interface WaitingUses extends Pick<FileUseSources, 'waiting' | 'waitingNo
 
 /** Finds these uses. */
 export function waitingUses({ waiting, graphs, standing }: WaitingSources): WaitingUses {
-  const { workflows, nodeJobs } = graphs;
+  const { workflows } = graphs;
   return {
     unended: (ids) => workflows.unended(ids),
     async *waiting(experiments, parents): AsyncGenerator<Waiting> {
@@ -31,10 +31,11 @@ export function waitingUses({ waiting, graphs, standing }: WaitingSources): Wait
     },
     async waitingNodes(locations) {
       const found = new Map<string, string>();
-      for (const [location, ids] of await nodeJobs.reading(locations)) {
-        const workflow = await workflows.unended(ids);
-        if (workflow !== undefined) found.set(location, workflow);
-      }
+      for (const nodes of nodeSources(graphs))
+        for (const [location, ids] of await nodes.reading(locations)) {
+          const workflow = await workflows.unended(ids);
+          if (workflow !== undefined) found.set(location, workflow);
+        }
       return found;
     },
   };
@@ -53,6 +54,12 @@ export async function waitingUserOfUpload(
   const fleets = await standing.fleets.openPayloads([experiment]);
   const fleet = fleets.find(({ payload }) => payload.uploadId === _id);
   if (fleet) return `fleet ${fleet._id}`;
-  const workflow = await graphs.workflows.unended(await graphs.nodeJobs.usingUpload(_id));
-  return workflow === undefined ? undefined : `workflow ${workflow}`;
+  for (const nodes of nodeSources(graphs)) {
+    const workflow = await graphs.workflows.unended(await nodes.usingUpload(_id));
+    if (workflow !== undefined) return `workflow ${workflow}`;
+  }
+  return undefined;
 }
+
+/** Nodes of templates and added nodes first: those that become nodes meanwhile are found as such. */
+const nodeSources = ({ added, templates, nodeJobs }: WorkflowStores) => [added, templates, nodeJobs];

@@ -36,6 +36,31 @@ export interface AddedNodeDocument {
 /** Version of the stored form. */
 export const addedNodeSchemaVersion = 1;
 
+const job = 'node.job.payload';
+const existing = (field: string) => ({ partialFilterExpression: { [field]: { $exists: true } } });
+
+/** Indexes by which users of files are found, before the files are deleted. */
+const fileIndexes = [
+  {
+    name: 'input_location_idx',
+    keys: { [`${job}.inputs.location`]: 1 },
+    options: existing(`${job}.inputs.location`),
+    why: 'workflows that are still to read a file, before it is deleted',
+  },
+  {
+    name: 'input_otherLocations_idx',
+    keys: { [`${job}.inputs.otherLocations`]: 1 },
+    options: existing(`${job}.inputs.otherLocations`),
+    why: 'the same for further places of inputs',
+  },
+  {
+    name: 'upload_idx',
+    keys: { [`${job}.uploadId`]: 1 },
+    options: existing(`${job}.uploadId`),
+    why: 'workflows that are still to use an upload, before it is removed',
+  },
+] as const;
+
 /** Nodes that will be added when the node which adds them has succeeded. */
 export const addedNodesCollection = defineCollection<AddedNodeDocument>({
   name: 'workflowAddedNodes',
@@ -56,6 +81,7 @@ export const addedNodesCollection = defineCollection<AddedNodeDocument>({
       keys: { workflowId: 1, by: 1 },
       why: 'nodes that a node has not added in the end',
     },
+    ...fileIndexes,
     {
       name: 'createdAt_ttl',
       keys: { createdAt: 1 },
@@ -79,5 +105,6 @@ export const templateNodesCollection = defineCollection<AddedNodeDocument>({
       },
       why: 'workflows that may still add outputs to a dataset by nodes of their sub-graphs',
     },
+    ...fileIndexes,
   ],
 });

@@ -10,7 +10,7 @@ import {
 } from '../model/added-node.document.js';
 import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
 import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
-import { kindsOf, type LabelledKind, type NodeSecret, secretsOf } from './node-jobs.repository.js';
+import { kindsOf, type LabelledKind, type NodeSecret, secretsOf, readingNodes } from './node-jobs.repository.js';
 
 /** The call under which a template is stored. */
 export function templateCall(workflowId: string, template: number): AddedCall {
@@ -26,6 +26,8 @@ export interface AddedCall extends Pick<StoredAddition, 'by' | 'run' | 'attempt'
 
 const perWrite = 500;
 const perRead = 500;
+/** Longest time of a search over all workflows, in milliseconds. */
+const longestMs = 30_000;
 const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
 
 /** Stored nodes. */
@@ -101,6 +103,20 @@ export class AddedNodesRepository {
   /** Workflows with templates whose nodes will add outputs to a dataset. */
   addingTo(datasetId: string): Promise<readonly string[]> {
     return this.#added.distinct('workflowId', { 'node.job.payload.outputDatasets.datasetId': datasetId });
+  }
+
+  /**
+   * Workflows with nodes that will read one of the locations, by location: some may have been given up.
+   * @throws MongoError if it took too long
+   */
+  reading(locations: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    return readingNodes(this.#added, 'node.job', {}, locations);
+  }
+
+  /** Workflows with nodes that will use an upload: some may have been given up. */
+  usingUpload(uploadId: string): Promise<readonly string[]> {
+    const options = { maxTimeMS: longestMs, readConcern: read.readConcern } as const;
+    return this.#added.distinct('workflowId', { 'node.job.payload.uploadId': uploadId }, options);
   }
 
   /** Secrets that nodes of the templates of a workflow name, each with the name of one of the nodes. */

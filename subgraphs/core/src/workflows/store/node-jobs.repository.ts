@@ -1,6 +1,8 @@
 /** Access to what the nodes of workflows store about their jobs. */
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db, Document, Filter } from 'mongodb';
+import { collection, partsOfTexts } from '@rhizome/mongo';
+import type { Collection, Db, Document } from 'mongodb';
 import type { StoredJobSecret, StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
 import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
 
@@ -48,11 +50,13 @@ export function secretsOf(secrets: string, node: string): Document[] {
 const nodesPerRead = 1000;
 /** A node declares up to 100 outputs. */
 const outputsPerRead = 100;
-/** An environment may have hundreds of kilobytes. */
 /** States of nodes whose jobs may not exist yet. */
 const unendedNodeStates = ['WAITING', 'READY', 'SUBMITTED'] as const;
 /** Longest time of a search over all workflows, in milliseconds. */
 const longestMs = 30_000;
+/** Most bytes of locations that are sought together: a command has at most 16 MiB, and names them twice. */
+const bytesPerSearch = 4_000_000;
+/** An environment may have hundreds of kilobytes. */
 const environmentsPerRead = 50;
 
 /** Jobs of stored nodes. */
@@ -203,28 +207,11 @@ export class NodeJobsRepository {
   }
 
   /**
-   * Workflows with nodes that will read one of the locations, one for each location: some may have been
-   * given up.
+   * Workflows with nodes that will read one of the locations, by location: some may have been given up.
+   * @throws MongoError if it took too long
    */
-  async reading(locations: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-    const workflows = new Map<string, string[]>();
-    for (const field of ['location', 'otherLocations'] as const) {
-      const path = `job.payload.inputs.${field}`;
-      const sought = { [path]: { $in: [...locations] } };
-      const found = this.#nodes.aggregate<{ readonly _id: string; readonly ids: string[] }>(
-        [
-          { $match: { ...sought, state: { $in: [...unendedNodeStates] } } },
-          { $project: { workflowId: 1, place: `$${path}` } },
-          { $unwind: '$place' },
-          ...(field === 'otherLocations' ? [{ $unwind: '$place' }] : []),
-          { $match: { place: { $in: [...locations] } } },
-          { $group: { _id: '$place', ids: { $addToSet: '$workflowId' } } },
-        ],
-        { hint: `input_${field}_idx`, maxTimeMS: longestMs, readConcern: { level: 'majority' } },
-      );
-      for await (const { _id, ids } of found) workflows.set(_id, [...(workflows.get(_id) ?? []), ...ids]);
-    }
-    return workflows;
+  reading(locations: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    return readingNodes(this.#nodes, 'job', { state: { $in: [...unendedNodeStates] } }, locations);
   }
 
   /** Workflows with nodes that will use an upload: some may have been given up. */
@@ -238,4 +225,31 @@ export class NodeJobsRepository {
     );
     return (await found.toArray()).map(({ _id }) => _id);
   }
+}
+
+/** Workflows of stored nodes that name one of the locations as an input, by location. */
+export async function readingNodes<T extends Document>(
+  nodes: Collection<T>,
+  job: 'job' | 'node.job',
+  filter: Document,
+  locations: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const workflows = new Map<string, string[]>();
+  for (const field of ['location', 'otherLocations'] as const)
+    for (const part of partsOfTexts(locations, bytesPerSearch)) {
+      const path = `${job}.payload.inputs.${field}`;
+      const found = nodes.aggregate<{ readonly _id: string; readonly ids: string[] }>(
+        [
+          { $match: { [path]: { $in: [...part] }, ...filter } },
+          { $project: { workflowId: 1, place: `$${path}` } },
+          { $unwind: '$place' },
+          ...(field === 'otherLocations' ? [{ $unwind: '$place' }] : []),
+          { $match: { place: { $in: [...part] } } },
+          { $group: { _id: '$place', ids: { $addToSet: '$workflowId' } } },
+        ],
+        { hint: `input_${field}_idx`, maxTimeMS: longestMs, readConcern: { level: 'majority' } },
+      );
+      for await (const { _id, ids } of found) workflows.set(_id, [...(workflows.get(_id) ?? []), ...ids]);
+    }
+  return workflows;
 }
