@@ -20,6 +20,8 @@ export interface StoredDeletion {
   readonly dueAt: Date;
   /** Set once the file may be gone from the storage: the copy cannot be restored. */
   readonly startedAt?: Date;
+  /** Number of times that the storage refused to delete the copy; absent for none. */
+  readonly refusals?: number;
 }
 
 /** A copy of a file. */

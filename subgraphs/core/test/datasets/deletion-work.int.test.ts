@@ -18,6 +18,7 @@ import {
   datasetStores,
   type DatasetStores,
 } from '../../src/composition/datasets/dataset-stores.repository.js';
+import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
 import { datasetCollections } from '../../src/datasets/dataset-collections.js';
 import { type DatasetDocument, datasetsCollection } from '../../src/datasets/dataset.document.js';
 import {
@@ -32,6 +33,7 @@ import { FileUsers, type FileUseSources } from '../../src/datasets/deletion/file
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import type { StorageDocument } from '../../src/storages/storage.document.js';
+import { workflowCollections } from '../../src/workflows/workflow-collections.js';
 import { aJob } from '../support/job.fixture.js';
 
 const key = 'alpha/ada/jobs/job_parent/3/o';
@@ -62,7 +64,7 @@ const files = () => collection(db, datasetFilesCollection);
 
 beforeAll(async () => {
   db = await testDatabase('core');
-  await ensureCollections(db, datasetCollections as never);
+  await ensureCollections(db, [...datasetCollections, ...workflowCollections] as never);
   const { indexes = [] } = jobsCollection;
   for (const { name, keys, options } of indexes) await jobs().createIndex(keys, { ...options, name });
 });
@@ -155,6 +157,22 @@ const left = async (): Promise<number> =>
 const replicasOf = async (datasetId = 'dataset_1'): Promise<readonly StoredReplica[]> =>
   (await files().findOne({ _id: fileIdOf(datasetId, 'f') }))?.replicas ?? [];
 
+it.each(['added', 'templates'] as const)(
+  'finds workflows whose %s nodes read a file, or use an upload',
+  async (kind) => {
+    const nodes = workflowStores(db)[kind];
+    const call = { workflowId: `workflow_${kind}`, by: 0, run: 0, attempt: 0, digest: 'd' };
+    const inputs = [{ name: 'i', location, otherLocations: [`${location}2`] }];
+    const job = { payload: { ...aJob('x').payload, inputs, uploadId: 'upload_1' } };
+    await nodes.insert(call, [{ name: 'n', label: '', job } as never], [], clock.now());
+    expect(await nodes.reading([location, `${location}2`, `${location}3`])).toEqual(
+      new Map([location, `${location}2`].map((one) => [one, [call.workflowId]])),
+    );
+    expect(await nodes.usingUpload('upload_1')).toEqual([call.workflowId]);
+    expect(await nodes.usingUpload('upload_2')).toEqual([]);
+  },
+);
+
 describe('DeletionWork', () => {
   it('deletes a copy that is due, and records it', async () => {
     await given([marked(), { location: 'https://mirror.test/x' }]);
@@ -188,13 +206,14 @@ describe('DeletionWork', () => {
       },
     ],
     ['is a child of the job that wrote it', { dependsOn: ['job_parent'] }],
+    ['wrote it and has not ended', { _id: 'job_parent' }],
   ])('keeps a copy while a live job %s', async (_what, document) => {
     await given([marked()]);
     await jobs().insertOne(aJob('job_reader', { document: { state: 'PENDING', ...document } }));
     await work();
     expect(await left()).toBe(1);
     expect(await replicasOf()).toMatchObject([{ state: 'BEING_DELETED' }]);
-    await jobs().updateOne({ _id: 'job_reader' }, { $set: { state: 'FINISHED' } });
+    await jobs().updateOne({}, { $set: { state: 'FINISHED' } });
     clock.advance(24 * 60 * minuteMs);
     await work();
     expect(await left()).toBe(0);
@@ -285,6 +304,60 @@ describe('DeletionWork', () => {
     await work({ leaders: 2 });
     expect(calls).toBe(1);
     expect(await replicasOf()).toMatchObject([{ state: 'DELETED' }, { state: 'LOST' }]);
+  });
+
+  it('deletes other copies although a storage refuses one, which is UNAVAILABLE in the end', async () => {
+    const folderPlace = 'rhizome://site/alpha/ada/jobs';
+    await given([{ ...marked(), location: folderPlace }]);
+    await given([marked()], 'dataset_2');
+    await files().updateOne({ datasetId: 'dataset_1' }, { $set: { deletionAt: new Date(0) } });
+    const refused = async (times: number): Promise<boolean> =>
+      (await replicasOf())[0]?.deletion?.refusals === times;
+    const isGone = async (): Promise<boolean> => (await replicasOf('dataset_2'))[0]?.state === 'DELETED';
+    await work({ until: async () => (await refused(1)) && (await isGone()) });
+    // Keeps the folder.
+    await provider.put(key, sourceOfBytes('content'));
+    for (let times = 2; times <= 10; times += 1) {
+      clock.advance(60 * minuteMs);
+      await work({ until: () => refused(times) });
+    }
+    expect(await replicasOf()).toMatchObject([{ state: 'UNAVAILABLE', deletion: { refusals: 10 } }]);
+    expect(await files().findOne({ datasetId: 'dataset_1' })).not.toHaveProperty('deletionAt');
+  });
+
+  it('puts off copies whose search fails, and no others', async () => {
+    others = {
+      filesAt: async (locations) => {
+        if (locations.includes(location)) throw new Error('too large');
+        return stores.files.at(locations);
+      },
+    };
+    await given([marked()]);
+    const beta = 'alpha/ada/jobs/job_parent/3/o'.replace('alpha', 'beta');
+    await provider.put(beta, sourceOfBytes('content'));
+    await given([{ ...marked(), location: `rhizome://site/${beta}` }], 'dataset_2');
+    await collection(db, datasetsCollection).updateOne(
+      { _id: 'dataset_2' },
+      { $set: { experiment: 'beta' } },
+    );
+    await work();
+    expect(await replicasOf()).toMatchObject([{ state: 'BEING_DELETED' }]);
+    expect(await replicasOf('dataset_2')).toMatchObject([{ state: 'DELETED' }]);
+    others = {};
+    clock.advance(60 * minuteMs);
+    await work();
+    expect(await replicasOf()).toMatchObject([{ state: 'DELETED' }]);
+  });
+
+  it('searches users of more locations than a command of the store can name', async () => {
+    const long = Array.from({ length: 20 }, (_, at) => `rhizome://site/alpha/ada/${at}/${'k'.repeat(1000)}`);
+    const sought = long.flatMap((one) => Array.from({ length: 500 }, (_, at) => `${one}${at}`));
+    const input = { name: 'i', location: String(sought[9999]) };
+    const payload = { ...aJob('x').payload, inputs: [input] };
+    await jobs().insertOne(aJob('job_reader', { document: { state: 'PENDING', payload } }));
+    const found = await new DeletionJobs(jobs()).users(['alpha'], sought, ['job_reader']);
+    expect([...found.keys()].sort()).toEqual(['job_reader', sought[9999]]);
+    expect(await workflowStores(db).nodeJobs.reading(sought)).toEqual(new Map());
   });
 
   it('repeats the deletion of a storage that failed', async () => {

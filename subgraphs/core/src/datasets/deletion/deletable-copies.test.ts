@@ -4,7 +4,12 @@ import type { ReplicaState } from '../dataset-file.document.js';
 import { copiesToDelete, deletablePlace, type DeletionScope } from './deletable-copies.js';
 
 const storage = (_id: string, provider: StorageFacts['provider'] = 'FOLDER'): StorageFacts => ({
-  ...{ _id, provider, address: `https://${_id}.test`, isDefault: false },
+  ...{
+    _id,
+    provider,
+    address: `${provider === 'XROOTD' ? 'root' : 'https'}://${_id}.test`,
+    isDefault: false,
+  },
   ...{ experiments: [], queues: [], sharedPrefixes: ['calibration/'] },
 });
 const scope: DeletionScope = {
@@ -50,6 +55,19 @@ describe('copiesToDelete', () => {
     expect(chosen(copies, { minReplicas: 2 })).toEqual([at('disk')]);
     expect(chosen(copies, { minReplicas: 1 })).toEqual([at('disk'), at('tape')]);
     expect(chosen(copies, { minReplicas: 3 })).toEqual([]);
+  });
+
+  it('counts an address of a storage, or another key in it, as the same copy', () => {
+    const both = [
+      copy(at('disk')),
+      copy('https://disk.test/alpha/ada/x'),
+      copy(at('disk').replace('/x', '/y')),
+    ];
+    expect(chosen(both, { minReplicas: 1, storageName: 'disk' })).toEqual([]);
+    expect(chosen([...both, copy(at('tape'))], { minReplicas: 1, storageName: 'disk' })).toHaveLength(2);
+    const grid = [copy(at('disk')), copy(at('grid')), copy('root://grid.test//alpha/ada/x')];
+    expect(chosen(grid, { minReplicas: 1 })).toEqual([at('disk')]);
+    expect(chosen(grid, { minReplicas: 2 })).toEqual([]);
   });
 
   it('counts no copy that cannot be read', () => {

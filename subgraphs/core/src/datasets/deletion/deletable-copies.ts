@@ -44,20 +44,53 @@ export function deletablePlace(
   return isOwn || isShared ? place : undefined;
 }
 
-/** Copies of a file to delete, so that enough others stay AVAILABLE. Those that were added last stay. */
+/**
+ * Site of a copy: its storage, also if the location is a URL below the address of the storage; otherwise the
+ * host of a URL. Copies at one site may be one object.
+ */
+export function siteOf(location: string, storages: readonly StorageFacts[]): string {
+  const place = placeOf(location, storages);
+  if ('key' in place) return place.storage._id;
+  if (!URL.canParse(location)) return location;
+  const { host, pathname } = new URL(location);
+  const owner = storages.find(({ address }) => {
+    if (!URL.canParse(address)) return false;
+    const own = new URL(address);
+    return own.host === host && `${pathname}/`.startsWith(`${own.pathname.replace(/\/+$/, '')}/`);
+  });
+  return owner?._id ?? `//${host}`;
+}
+
+/** Number of sites with an AVAILABLE copy, apart from those at which a copy is being deleted. */
+export function sitesLeft(
+  replicas: readonly Pick<StoredReplica, 'location' | 'state'>[],
+  storages: readonly StorageFacts[],
+): number {
+  const sites = (state: StoredReplica['state']): Set<string> =>
+    new Set(replicas.flatMap((one) => (one.state === state ? [siteOf(one.location, storages)] : [])));
+  const going = sites('BEING_DELETED');
+  return [...sites('AVAILABLE')].filter((site) => !going.has(site)).length;
+}
+
+/**
+ * Copies of a file to delete, so that copies at enough other sites stay AVAILABLE. Those that were added last
+ * stay.
+ */
 export function copiesToDelete(
   { replicas }: { readonly replicas: readonly StoredReplica[] },
   scope: DeletionScope,
 ): readonly StoredReplica[] {
-  const available = replicas.filter(({ state }) => state === 'AVAILABLE');
-  const most = Math.max(0, available.length - scope.minReplicas);
-  return available
-    .filter(({ location, changedAt }) => {
-      if (scope.unchangedSince && changedAt > scope.unchangedSince) return false;
-      const place = deletablePlace(location, scope);
-      return place && (scope.storageName === undefined || place.storage._id === scope.storageName);
-    })
-    .slice(0, most);
+  const chosen: StoredReplica[] = [];
+  for (const replica of replicas) {
+    const { location, state, changedAt } = replica;
+    if (state !== 'AVAILABLE' || (scope.unchangedSince && changedAt > scope.unchangedSince)) continue;
+    const place = deletablePlace(location, scope);
+    if (!place || (scope.storageName !== undefined && place.storage._id !== scope.storageName)) continue;
+    const going = new Set([...chosen, replica]);
+    const rest = replicas.map((one) => (going.has(one) ? { ...one, state: 'BEING_DELETED' as const } : one));
+    if (scope.minReplicas === 0 || sitesLeft(rest, scope.storages) >= scope.minReplicas) chosen.push(replica);
+  }
+  return chosen;
 }
 
 /** Replicas after a deletion of some was asked for. */

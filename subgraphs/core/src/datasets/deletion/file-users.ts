@@ -4,6 +4,7 @@
  */
 import { isOverTime } from '@rhizome/mongo';
 import { jobOfKey, type Place, type PlaceOwner } from '../../storages/places.js';
+import type { ReplicaState } from '../dataset-file.document.js';
 import type { FileAt } from '../dataset-files.repository.js';
 import { isBeingDeleted } from '../replicas.js';
 import { templateMatcher } from './template-matcher.js';
@@ -56,6 +57,11 @@ export interface FileUseSources {
   readonly experiments: () => Promise<readonly string[]>;
 }
 
+/** Form of the ids of jobs: the owner of a place may have put any other text there. */
+const jobId = /^job_\w{1,40}$/;
+/** States of copies whose object may go. */
+const claimsNothing: ReadonlySet<ReplicaState> = new Set(['DELETED', 'LOST']);
+
 /** Finds users of files. */
 export class FileUsers {
   readonly #sources: FileUseSources;
@@ -89,7 +95,10 @@ export class FileUsers {
     }
     const experiments = await this.#readersOf(copies);
     const writers = new Map(
-      copies.map(({ owner, location, place: { key } }) => [location, jobOfKey(owner, key)]),
+      copies.map(({ owner, location, place: { key } }) => {
+        const writer = jobOfKey(owner, key);
+        return [location, writer !== undefined && jobId.test(writer) ? writer : undefined];
+      }),
     );
     const parents = [...new Set([...writers.values()].flatMap((id) => id ?? []))];
     const children = new Map<string, string>();
@@ -100,11 +109,13 @@ export class FileUsers {
     }
     for (const [location, id] of await waitingNodes(locations))
       users.set(location, `workflow ${id} reads it`);
+    const sought = new Set(copies.map(({ fileId, location }) => `${fileId} ${location}`));
+    const isSought = (fileId: string, location: string): boolean => sought.has(`${fileId} ${location}`);
     for (const file of await filesAt(locations))
       for (const { fileId, location } of copies) {
-        if (fileId === file._id) continue;
+        if (fileId === file._id || isSought(file._id, location)) continue;
         const other = file.replicas.find((replica) => replica.location === location);
-        if (!other || isBeingDeleted(other) || other.state === 'DELETED') continue;
+        if (!other || isBeingDeleted(other) || claimsNothing.has(other.state)) continue;
         users.set(location, `it is file ${file.name} of dataset ${file.datasetId}, too`);
       }
     const workflows = await liveWorkflows(parents);
@@ -119,7 +130,8 @@ export class FileUsers {
       if (task !== undefined) users.set(location, task);
       if (child !== undefined) users.set(location, `jobs of ${child} read it`);
       if (workflow !== undefined) users.set(location, `workflow ${workflow} has not ended`);
-      if (job !== undefined) users.set(location, `job ${job} reads it`);
+      if (job !== undefined)
+        users.set(location, job === writer ? `job ${job} has not ended` : `job ${job} reads it`);
     }
     return users;
   }
