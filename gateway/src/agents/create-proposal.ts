@@ -52,9 +52,8 @@ export class ProposalMaker {
     const errors = new InputErrors<CreateCode>();
     const checked = checkInput(input, errors);
     if (!errors.isEmpty) return refused(errors);
-    const { agents, borrow, isOwn, experimentsOf } = this.#options;
-    await this.#options.meter.proposal(by);
-    const { agents, borrow, isOwn } = this.#options;
+    const { agents, borrow, isOwn, experimentsOf, meter } = this.#options;
+    await meter.proposal(by);
     const _id = agents().proposals.nextId();
     const { variables } = checked;
     const change = await borrow(async (engine) => {

@@ -1,4 +1,3 @@
-export { type ProposalGraphOptions, proposalPolicies, proposalResolvers } from './graph/resolvers.js';
 export { type MutationOwners, readMutationOwners } from './mutation-owners.js';
 export { AgentMeter } from './budgets/meter.js';
 export { budgetPolicies, budgetResolvers } from './graph/budget-resolvers.js';

@@ -43,17 +43,26 @@ export class Proposals {
   readonly #clock: Clock;
 
   constructor(ports: ProposalsPorts) {
-    const { agents, borrow, isOwn, experimentsOf, identity, audit, pauseMs, clock = systemClock, log } = ports;
+    const {
+      agents,
+      borrow,
+      isOwn,
+      experimentsOf,
+      identity,
+      audit,
+      pauseMs,
+      clock = systemClock,
+      log,
+    } = ports;
     this.#agents = agents;
     this.#clock = clock;
     const rights = (): CurrentRights => identity()?.rights ?? rightsOfToken;
     const opened = (): Agents => this.#opened;
     this.executions = new Executions({ agents, borrow, rights, audit, pauseMs, clock, log });
-    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock });
-    this.executions = new Executions({ agents, borrow, rights, audit, clock, log });
     this.meter = new AgentMeter({ agents, clock, log });
     this.budgetChanges = new BudgetChanges({ agents: opened, identity });
-    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock, meter: this.meter });
+    const { meter } = this;
+    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock, meter });
     this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
   }
 

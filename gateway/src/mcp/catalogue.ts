@@ -106,8 +106,6 @@ export class Catalogues {
     const ofExperiments = subgraphs.filter(({ typePrefix }) => typePrefix !== null);
     const experiments = new Set(ofExperiments.map(({ name }) => name));
     for (const subgraph of subgraphs) {
-    const tools: Tool[] = [...fixedToolsOf({ schema, limits, rates, limitsOf, runsQueries })];
-    for (const subgraph of await offered.read()) {
       // The validation of one subgraph's operations takes some milliseconds.
       await nextLoopTurn();
       const { operations, faults } = checkOperations(subgraph, schema);
@@ -118,7 +116,7 @@ export class Catalogues {
     faults.forEach(leaveOut);
     const usable = operations.filter(({ stakes }) => stakes === null || hasProposals);
     const tools = [
-      ...fixedToolsOf({ schema, limits, rates, runsQueries, experiments }),
+      ...fixedToolsOf({ schema, limits, rates, limitsOf, runsQueries, experiments }),
       ...usable.map((operation) => operationTool(operation)),
     ];
     return new Catalogue(tools);

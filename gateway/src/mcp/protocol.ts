@@ -119,22 +119,13 @@ export class McpProtocol {
     }));
     server.setRequestHandler('resources/read', ({ params: { uri } }) =>
       this.#masked(async () => {
-        const contents = await resources.read(uri, call);
+        const contents = await this.#metered(call, () => resources.read(uri, call), charactersOfAll);
         if (contents) return { contents } as ReadResourceResult;
         throw new ProtocolError(INVALID_PARAMS, 'The resource does not exist, or you may not read it.', {
           uri,
         });
       }),
     );
-    server.setRequestHandler('resources/read', async ({ params: { uri } }) => {
-      const contents = await this.#metered(call, () => resources.read(uri, call), charactersOfAll).catch(
-        refused,
-      );
-      if (contents) return { contents } as ReadResourceResult;
-      throw new ProtocolError(INVALID_PARAMS, 'The resource does not exist, or you may not read it.', {
-        uri,
-      });
-    });
     server.setRequestHandler('prompts/list', () => ({ prompts: promptList }));
     server.setRequestHandler('prompts/get', ({ params }) => {
       const found = findPrompt(params.name, params.arguments ?? {});
@@ -155,6 +146,8 @@ export class McpProtocol {
       this.#options.log.error({ err: error }, 'request of an agent failed');
       throw new ProtocolError(INTERNAL_ERROR, 'Internal error');
     }
+  }
+
   /** Counts a call and its answer; an answer that does not fit the budget of an agent is not given. */
   async #metered<T>(
     { principal }: McpCall,
@@ -198,10 +191,4 @@ export class McpProtocol {
 
 function charactersOfAll(texts: readonly { readonly text: string }[] | undefined): number {
   return (texts ?? []).reduce((sum, { text }) => sum + text.length, 0);
-}
-
-/** Refuses the read of a resource, which has no result for errors. @throws ProtocolError */
-function refused(error: unknown): never {
-  if (isDomainError(error)) throw new ProtocolError(INVALID_PARAMS, `${error.code}: ${error.message}`);
-  throw error;
 }

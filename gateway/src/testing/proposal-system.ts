@@ -132,12 +132,8 @@ export async function startProposalSystem({
   const agents = await openAgents({ ...settings, mongoUri, database }, { log: silentLogger(), clock });
   leftovers.defer('the proposals', () => agents.close());
   const audit = await openTestAudit();
-  const registry = await startRegistrySystem({ agents, audit, clock, ...(mcpUrl && { mcpUrl }) });
-  const registry = await startRegistrySystem({ agents, audit, clock, proposalPauseMs: 100 });
   const registry = await startRegistrySystem({
-    agents,
-    audit,
-    clock,
+    ...{ agents, audit, clock, proposalPauseMs: 100 },
     ...(mcpUrl !== undefined && { mcpUrl }),
   });
   const state = { refusal: null as string | null };

@@ -1,5 +1,5 @@
 /** Resolvers of proposals: unpack, call, map. */
-import { type Agents, statusAt, decisionFault, type ProposalDocument } from '@rhizome/agents';
+import { statusAt } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
 import { connection } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
@@ -67,20 +67,6 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
 }
 
 const parsed = (text: string | null): unknown => (text === null ? null : (JSON.parse(text) as unknown));
-
-function openProposals({ agents, proposals }: ProposalGraphOptions): Proposals {
-  if (proposals && agents?.()) return proposals;
-  throw new DomainError(
-    'SERVICE_UNAVAILABLE',
-    'The gateway keeps no proposals; start it with a database for them',
-  );
-function canDecide(
-  proposal: ProposalDocument,
-  principal: Parameters<typeof decisionFault>[0],
-  now: Date,
-): boolean {
-  return statusAt(proposal, now) === 'PROPOSED' && decisionFault(principal, proposal) === undefined;
-}
 
 /** Policies of the fields; the services narrow them to what the caller may see and decide. */
 export const proposalPolicies: Policies = {

@@ -21,15 +21,8 @@ export interface FixedToolOptions {
 }
 
 /** The tools of the gateway, except those that a graph without their fields cannot have. */
-export function fixedToolsOf({
-  schema,
-  limits,
-  rates,
-  runsQueries,
-  experiments,
-}: FixedToolOptions): readonly Tool[] {
 export function fixedToolsOf(options: FixedToolOptions): readonly Tool[] {
-  const { schema, limits, rates, limitsOf, runsQueries } = options;
+  const { schema, limits, rates, limitsOf, runsQueries, experiments } = options;
   const found = [
     explainJobTool(schema),
     myLimitsTool(rates, limitsOf),

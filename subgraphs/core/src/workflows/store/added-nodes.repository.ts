@@ -10,7 +10,13 @@ import {
 } from '../model/added-node.document.js';
 import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
 import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
-import { kindsOf, type LabelledKind, type NodeSecret, secretsOf, readingNodes } from './node-jobs.repository.js';
+import {
+  kindsOf,
+  type LabelledKind,
+  type NodeSecret,
+  secretsOf,
+  readingNodes,
+} from './node-jobs.repository.js';
 
 /** The call under which a template is stored. */
 export function templateCall(workflowId: string, template: number): AddedCall {

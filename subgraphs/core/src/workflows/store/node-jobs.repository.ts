@@ -1,8 +1,6 @@
 /** Access to what the nodes of workflows store about their jobs. */
-import { collection } from '@rhizome/mongo';
-import type { Collection, Db, Document, Filter } from 'mongodb';
 import { collection, partsOfTexts } from '@rhizome/mongo';
-import type { Collection, Db, Document } from 'mongodb';
+import type { Collection, Db, Document, Filter } from 'mongodb';
 import type { StoredJobSecret, StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
 import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
 
