@@ -7,7 +7,6 @@ import {
   type KeysetPage,
   keysetPage,
   recordDeclarations,
-  runMigrations,
   watchCollections,
 } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
@@ -53,8 +52,6 @@ export class RegistryRepository {
 
   /** Creates collections and indexes. */
   async ensure(log: Logger): Promise<void> {
-    // Only lifts the mark of a restore: there are no migrations yet.
-    await runMigrations(this.#db, [], { log });
     await Promise.all(all.map((one) => ensureCollections(this.#db, [one], { log })));
     await recordDeclarations(this.#db, all as unknown as readonly DeclaredCollection[]);
   }

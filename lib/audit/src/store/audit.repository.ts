@@ -5,7 +5,6 @@ import {
   type KeysetPage,
   keysetPage,
   recordDeclarations,
-  runMigrations,
 } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Collection, Db, Filter } from 'mongodb';
@@ -60,8 +59,6 @@ export class AuditRepository {
 
   /** Creates the collection and its indexes. */
   async ensure(log: Logger): Promise<void> {
-    // Only lifts the mark of a restore: there are no migrations yet.
-    await runMigrations(this.#db, [], { log });
     await ensureCollections(this.#db, [auditEntriesCollection], { log });
     await recordDeclarations(this.#db, [auditEntriesCollection]);
   }
