@@ -2968,7 +2968,7 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   idempotencyKey: string;
-  /** True to refuse jobs that another call has retried, whoever made it. With the same key, the call gives its first result again. */
+  /** True to refuse jobs that were retried before, also by others. With the same key, the call gives its first result again. */
   isUnlessRetried?: boolean | null | undefined;
   /**
    * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job

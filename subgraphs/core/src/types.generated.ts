@@ -4582,7 +4582,7 @@ export type Job = Node & {
   readonly dependsOn: ReadonlyArray<Job>;
   /**
    * Explanation of the state of the job, and of its failure if it has failed. At most 20 jobs of one operation have it; for
-   * further ones the field is null with an error.
+   * further ones, and in subscriptions, the field is null with an error.
    */
   readonly diagnosis?: Maybe<Diagnosis>;
   /** Error of the latest attempt; null if it has none. */
@@ -9317,7 +9317,7 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** True to refuse jobs that another call has retried, whoever made it. With the same key, the call gives its first result again. */
+  /** True to refuse jobs that were retried before, also by others. With the same key, the call gives its first result again. */
   readonly isUnlessRetried?: InputMaybe<Scalars['Boolean']['input']>;
   /**
    * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job

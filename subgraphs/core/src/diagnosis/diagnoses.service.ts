@@ -56,6 +56,8 @@ const mostGroups = 1000;
 const mostSimilar = 200;
 const mostParents = 200;
 const parentsShown = 10;
+/** Parents of a closed job among which the one is that did not finish. */
+const mostOfOne = 100;
 
 type ById = ReadonlyMap<string, RelatedJob>;
 
@@ -93,7 +95,7 @@ export class DiagnosesService {
         pending: pending.get(job._id),
         log: logs.get(job._id),
         similar: found(counted?.jobs ?? [], related),
-        parents: found(parentsOf(job), related).filter(({ state }) => state !== 'FINISHED'),
+        parents: unfinished(found(parentsOf(job), related)),
         host: queue && this.#hostOf(job, queue.name),
         progress: progress.get(job._id)?.progress,
       });
@@ -234,7 +236,11 @@ function kindOf(job: JobDocument): string | undefined {
 
 /** Parents for which the job waits, or because of which it was closed. */
 function parentsOf({ state, dependsOn, waitingFor }: JobDocument): readonly string[] {
-  return (state === 'CLOSED' ? dependsOn : waitingFor).slice(0, parentsShown);
+  return state === 'CLOSED' ? dependsOn.slice(0, mostOfOne) : waitingFor.slice(0, parentsShown);
+}
+
+function unfinished(parents: readonly RelatedJob[]): readonly RelatedJob[] {
+  return parents.filter(({ state }) => state !== 'FINISHED').slice(0, parentsShown);
 }
 
 function found(ids: readonly string[], jobs: ById): readonly RelatedJob[] {

@@ -1,6 +1,7 @@
 /** Explains states of tasks, queues and sites. The number of reads does not depend on their jobs. */
-import type { Principal } from '@rhizome/authz';
+import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
+import { DomainError } from '@rhizome/errors';
 import type { ErrorGrouping, ErrorFilterSpec } from '../events/failures/error-query.js';
 import type { ErrorSummaries, ErrorSummary } from '../events/failures/error-summary.service.js';
 import type { JobsService } from '../jobs/jobs.service.js';
@@ -19,7 +20,7 @@ import {
 } from './diagnoses.service.js';
 import type { Diagnosis } from './diagnosis.types.js';
 import { type CountedFailures, mostCodes, sampleKey, samplesWithLogs } from './failure-groups.js';
-import { attemptWith } from './failure-causes.js';
+import { attemptWith, failedAttempt } from './failure-causes.js';
 import type { RelatedJob } from './job-facts.types.js';
 import { readCharacters } from './log-findings.js';
 import { diagnosePlace, type PlaceQueue } from './place-diagnosis.js';
@@ -48,7 +49,10 @@ const placeHours = 24;
 const mostGroups = 50;
 const mostHosts = 20;
 const mostQueues = 50;
-const noProgress = { states: {} };
+const mostExperiments = 100;
+/** Failed jobs of a task whose codes decide how all are retried. */
+const mostFailed = 100;
+const noProgress: Pick<TaskProgressFacts, 'states'> = { states: {} };
 
 /** Stored fields from which one waiting job of a task is explained. */
 const waitingFields = {
@@ -89,8 +93,11 @@ export class GroupDiagnosesService {
       this.#options.progressOf([task]),
       this.#waiting(task, caller),
     ]);
-    const failures = await this.#failures(summary, principal);
-    return diagnoseTask({ task, states: progress.states, failures, pending });
+    const [failures, failedCodes] = await Promise.all([
+      this.#failures(summary, principal),
+      (progress.states.FAILED ?? 0) > 0 ? this.#failedCodes(task, principal) : [],
+    ]);
+    return diagnoseTask({ task, states: progress.states, failures, failedCodes, pending });
   }
 
   /**
@@ -120,17 +127,23 @@ export class GroupDiagnosesService {
     const names = queues.map(({ name }) => name);
     const states = ['SUSPECT', 'EXCLUDED', 'HALF_OPEN'] as const;
     const by: readonly ErrorGrouping[] = ['CODE', 'FAMILY'];
-    const [summary, health, page] = await Promise.all([
-      errors.ask(principal, { ...filter, from }, by),
+    const counted = async () => {
+      const experiments = experimentsOf(queues, principal);
+      const asked = { ...filter, ...(experiments ? { experiments } : {}), from };
+      const summary = await errors.ask(principal, asked, by);
+      const [failures, newCodes] = await Promise.all([
+        this.#failures(summary, principal),
+        summary.totals('NEW', mostGroups),
+      ]);
+      return { failures, newCodes };
+    };
+    const [failures, health, page] = await Promise.all([
+      counted().catch(uncounted),
       queueHealth(queues.map(({ _id }) => _id)),
       hosts.page({ queues: names, states }, { first: mostHosts, after: null }, principal),
     ]);
-    const [failures, newCodes] = await Promise.all([
-      this.#failures(summary, principal),
-      summary.totals('NEW', mostGroups),
-    ]);
     return diagnosePlace({
-      ...{ now, title, failures, newCodes },
+      ...{ now, title, ...failures },
       queues: this.#placeQueues(queues, health),
       hosts: page.nodes.map((host) => {
         const { state, reason, since } = hosts.viewOf(host);
@@ -178,6 +191,14 @@ export class GroupDiagnosesService {
     };
   }
 
+  /** Codes of the latest failed jobs of a task that were not retried. */
+  async #failedCodes({ _id }: TaskFacts, principal: Principal): Promise<readonly string[]> {
+    const filter = { taskIds: [_id], states: ['FAILED'] as const };
+    const request = { order: 'NEWEST', first: mostFailed, projection: relatedFields } as const;
+    const { nodes } = await this.#options.jobs.page(principal, filter, request);
+    return nodes.flatMap((job) => (job.retriedBy ? [] : (failedAttempt(job)?.error.code ?? [])));
+  }
+
   /** Explanation of the first job of a task that is ready and not sent; undefined if there is none. */
   async #waiting({ _id }: TaskFacts, caller: DiagnosisCaller) {
     const { jobs, pending } = this.#options;
@@ -186,6 +207,25 @@ export class GroupDiagnosesService {
     const { nodes } = await jobs.page(caller.principal, filter, request);
     return nodes.length === 0 ? undefined : (await pending(nodes, caller))[0];
   }
+}
+
+/** Experiments that the queues admit and the caller may read; undefined for all that it may read. */
+function experimentsOf(
+  queues: readonly QueueDocument[],
+  principal: Principal,
+): readonly string[] | undefined {
+  const admitted = [...new Set(queues.flatMap(({ experiments }) => experiments))];
+  const isOpen = queues.length === 0 || queues.some(({ experiments }) => experiments.length === 0);
+  if (isOpen || admitted.length > mostExperiments) return undefined;
+  const readable = experimentsFor(principal, 'job:read');
+  return readable === '*' ? admitted : admitted.filter((name) => readable.includes(name));
+}
+
+/** Stands for counts that would read too much: workers, hosts and downtimes are explained without them. */
+function uncounted(error: unknown) {
+  if (error instanceof DomainError && error.code === 'BAD_USER_INPUT')
+    return { failures: { groups: [], jobs: new Map(), logs: new Map() }, newCodes: [], isUncounted: true };
+  throw error;
 }
 
 /** A begin before the end, also for a task that was created just now. */

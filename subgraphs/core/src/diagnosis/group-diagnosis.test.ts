@@ -126,6 +126,14 @@ describe('diagnoseTask', () => {
     expect(cause?.evidence[1]?.text).toMatch(/: no file$/);
   });
 
+  it('proposes no more memory to jobs that failed otherwise, though most attempts lacked it', () => {
+    const counted = failures(group('MEMORY_EXCEEDED', 'LIMIT', 100), group('INPUT_GONE', 'DATA', 10));
+    const actionsFor = (...failedCodes: readonly string[]) =>
+      diagnoseTask({ task: aTask(), states, failures: counted, failedCodes }).actions;
+    expect(actionsFor('INPUT_GONE', 'INPUT_GONE')).toEqual([]);
+    expect(actionsFor('MEMORY_EXCEEDED', 'MEMORY_EXCEEDED')).toHaveLength(1);
+  });
+
   it('names the command that paused a task, and the files that one waits for', () => {
     const control = { action: 'PAUSE', by: 'ada', at: earlier, reason: 'check' } as const;
     const paused = diagnoseTask({ task: aTask({ state: 'PAUSED', control }), states, failures: failures() });
@@ -149,6 +157,11 @@ describe('diagnosePlace', () => {
       summary: 'Queue north has 2 workers that take jobs. Nothing is wrong that core knows of.',
       ...{ causes: [], actions: [], since: null },
     });
+  });
+
+  it('explains the workers of a queue also if failures could not be counted', () => {
+    const { causes } = place({ isUncounted: true, queues: [aQueue({ readyWorkers: 0 })] });
+    expect(causes.map(({ kind }) => kind)).toEqual(['NO_WORKERS', 'UNKNOWN']);
   });
 
   it('names a queue without workers, and the state that an operator gave it', () => {

@@ -81,7 +81,7 @@ describe('the diagnosis of a failed job', () => {
     const texts = [summary, ...causes.flatMap(({ evidence }) => evidence.map(({ text }) => text))];
     // eslint-disable-next-line no-control-regex -- none may be left
     expect(texts.filter((text) => /[\u0000-\u001f]/.test(text) || text.length > 400)).toEqual([]);
-    expect(summary).toContain('x What may help: [2Jyyy');
+    expect(summary).toContain('x What may help: [2J');
   });
 
   it('shows the end of a log that no pattern matches', () => {

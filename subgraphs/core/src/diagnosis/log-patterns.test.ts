@@ -198,6 +198,7 @@ describe('logPatterns', () => {
     },
   );
 
+  // cspell:disable
   it.each([
     '2026-03-01 10:00:00 INFO Processing event 1000, 0 errors',
     'Error = 0.0012 +- 0.0003',
@@ -220,6 +221,7 @@ describe('logPatterns', () => {
     'Frontier: 0 failed requests',
     'checksum mismatch count: 0',
     'Summary: 0 FATAL errors, 0 CRITICAL',
+    // cspell:enable
   ])('finds nothing in: %s', (line) => {
     expect(findInLog(line)).toEqual([]);
   });

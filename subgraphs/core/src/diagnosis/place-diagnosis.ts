@@ -24,6 +24,8 @@ export interface PlaceFacts {
   /** Hosts that are not healthy. */
   readonly hosts: readonly HostFacts[];
   readonly failures: CountedFailures;
+  /** True if the failures could not be counted. */
+  readonly isUncounted?: boolean;
   /** Codes that occurred there for the first time within the interval. */
   readonly newCodes: readonly ErrorTotal[];
 }
@@ -34,7 +36,7 @@ const shownHosts = 5;
 
 /** Explains the state of a queue or site by its operators' decisions, its hosts and its failures. */
 export function diagnosePlace(facts: PlaceFacts): Diagnosis {
-  const { title, queues, hosts, failures, newCodes, now } = facts;
+  const { title, queues, hosts, failures, isUncounted = false, newCodes, now } = facts;
   const found = [
     ...queues.flatMap((queue) => [
       ...queueCauses(queue, now),
@@ -44,6 +46,7 @@ export function diagnosePlace(facts: PlaceFacts): Diagnosis {
     ...hostCauses(hosts),
     ...newCodeCauses(newCodes),
     ...groupCauses(failures),
+    ...(isUncounted ? [notCounted] : []),
   ];
   const causes = ranked(found, byShare);
   const workers = queues.reduce((sum, { readyWorkers }) => sum + readyWorkers, 0);
@@ -60,6 +63,12 @@ export function diagnosePlace(facts: PlaceFacts): Diagnosis {
       .slice(0, shownHosts),
   };
 }
+
+const notCounted: Cause = {
+  kind: 'UNKNOWN',
+  statement: 'Failures could not be counted: you may read those of too many experiments.',
+  ...{ confidence: 0.1, evidence: [] },
+};
 
 function workerCauses({ name, readyWorkers }: PlaceQueue): readonly Cause[] {
   if (readyWorkers > 0) return [];

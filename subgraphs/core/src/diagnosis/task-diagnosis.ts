@@ -5,7 +5,7 @@ import type { PendingFacts } from '../scheduler/explain/pending.types.js';
 import { plural } from '../shared/plural.js';
 import { hasTaskEnded, type TaskFacts } from '../tasks/task.document.js';
 import type { Action, Cause, Diagnosis } from './diagnosis.types.js';
-import { type CountedFailures, groupCauses } from './failure-groups.js';
+import { causesByCode, type CountedFailures, groupCauses } from './failure-groups.js';
 import { byShare, ranked } from './ranking.js';
 
 /** Facts of a task. */
@@ -14,6 +14,8 @@ export interface TaskDiagnosisFacts {
   /** Jobs by state. */
   readonly states: StateCounts;
   readonly failures: CountedFailures;
+  /** Codes of failed jobs that were not retried; absent if they are not known. */
+  readonly failedCodes?: readonly string[];
   /** Explanation of one of its jobs that wait; absent if none waits. */
   readonly pending?: PendingFacts | null | undefined;
 }
@@ -79,10 +81,8 @@ const changes = {
   WALLTIME: ['twice the walltime', { walltime: { factor: 2 } }],
 } as const;
 
-function actionsOf(
-  { task, states, failures }: TaskDiagnosisFacts,
-  causes: readonly Cause[],
-): readonly Action[] {
+function actionsOf(facts: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
+  const { task, states, failures } = facts;
   const resume: readonly Action[] =
     task.state === 'PAUSED'
       ? [
@@ -97,11 +97,28 @@ function actionsOf(
         ]
       : [];
   if ((states.FAILED ?? 0) === 0) return resume;
-  const main = causes.find(({ share = 0 }) => share >= leastShare);
-  const change = main?.kind === 'MEMORY' || main?.kind === 'WALLTIME' ? changes[main.kind] : undefined;
+  const main = mainKind(facts, causes);
+  const change = main === 'MEMORY' || main === 'WALLTIME' ? changes[main] : undefined;
   const latest = Math.max(0, ...failures.groups.map(({ lastAt }) => lastAt.getTime()));
   const retries = change ? [retryOfFailed(task._id, states.FAILED ?? 0, latest, change)] : [];
   return [...resume, ...retries];
+}
+
+/**
+ * Cause of most failures: of the jobs that failed if they are known, because others may have finished after
+ * other failures.
+ */
+function mainKind(
+  { failures, failedCodes = [] }: TaskDiagnosisFacts,
+  causes: readonly Cause[],
+): Cause['kind'] | undefined {
+  const main = causes.find(({ share = 0 }) => share >= leastShare)?.kind;
+  if (failedCodes.length === 0) return main;
+  const kindOf = new Map(causesByCode(failures).map(({ code, cause }) => [code, cause.kind]));
+  const failedBy = failedCodes.map((code) => kindOf.get(code));
+  return failedBy.find(
+    (kind) => failedBy.filter((other) => other === kind).length >= leastShare * failedBy.length,
+  );
 }
 
 /**

@@ -268,7 +268,19 @@ describe('the diagnosis of a job that has not failed', () => {
     const running = await diagnosisOf(String(job?.id));
     expect(running).toMatchObject({ causes: [], actions: [] });
     expect(running['summary']).toContain('RUNNING');
+    const stream = core.subscribe(
+      'subscription ($ids: [ID!]) { jobStateChanged(filter: { ids: $ids }) { event { to job { id diagnosis { summary } } } } }',
+      { ids: [job?.id] },
+    );
+    await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
     await report(core, 'finishJobs', workerId, { ...job, exitCode: 0 });
+    const refused = () =>
+      stream.results.find(
+        ({ data }) => (data as unknown as Answer | null)?.['jobStateChanged']?.['event'] != null,
+      );
+    await waitFor('the event', () => refused() !== undefined, { deadlineMs: 60_000 });
+    expect(refused()?.errors?.[0]?.extensions?.['code']).toBe('OPERATION_TOO_COMPLEX');
+    await stream.close();
     expect(await diagnosisOf(String(job?.id))).toMatchObject({ summary: 'The job finished.', causes: [] });
   });
 });

@@ -1,6 +1,7 @@
 /** Resolvers of diagnoses: unpack, call, map. */
 import { DomainError } from '@rhizome/errors';
 import { defineLoader } from '@rhizome/subgraph';
+import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { explanationCaller } from '../../jobs/graphql/job-loader.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
@@ -31,6 +32,14 @@ const jobDiagnosis = defineLoader<JobDocument, Diagnosis, Context>({
   },
 });
 
+/** Refuses to explain each event of a stream. @throws DomainError OPERATION_TOO_COMPLEX */
+function assertNoStream({ operation }: Pick<GraphQLResolveInfo, 'operation'>): void {
+  if (operation.operation !== 'subscription') return;
+  const expected = 'part of a query';
+  const text = `diagnosis: a subscription selects it; must be ${expected}, such as Query.job`;
+  throw new DomainError('OPERATION_TOO_COMPLEX', text, { field: 'diagnosis', expected });
+}
+
 /** Counts an object of the operation. @throws DomainError OPERATION_TOO_COMPLEX */
 function assertMayExplain({ loaders }: Context): void {
   const before = explainedGroups.get(loaders) ?? 0;
@@ -59,22 +68,28 @@ export const diagnosisResolvers: Pick<
   readonly Site: Pick<NonNullable<Resolvers['Site']>, 'diagnosis'>;
 } = {
   Job: {
-    diagnosis: (job, _args, { loaders }) => loaders.load(jobDiagnosis, job),
+    diagnosis: (job, _args, { loaders }, info) => {
+      assertNoStream(info);
+      return loaders.load(jobDiagnosis, job);
+    },
   },
   Task: {
-    diagnosis: (task, _args, context) => {
+    diagnosis: (task, _args, context, info) => {
+      assertNoStream(info);
       assertMayExplain(context);
       return context.core.groupDiagnoses.ofTask(task, callerOf(context));
     },
   },
   Queue: {
-    diagnosis: (queue, _args, context) => {
+    diagnosis: (queue, _args, context, info) => {
+      assertNoStream(info);
       assertMayExplain(context);
       return context.core.groupDiagnoses.ofQueue(queue, callerOf(context));
     },
   },
   Site: {
-    diagnosis: ({ name }, _args, context) => {
+    diagnosis: ({ name }, _args, context, info) => {
+      assertNoStream(info);
       assertMayExplain(context);
       const queues = context.core.queues.ofSite(name, context.principal);
       return context.core.groupDiagnoses.ofSite(name, queues, callerOf(context));
