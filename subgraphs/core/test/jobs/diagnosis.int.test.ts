@@ -269,7 +269,7 @@ describe('the diagnosis of a job that has not failed', () => {
     expect(running).toMatchObject({ causes: [], actions: [] });
     expect(running['summary']).toContain('RUNNING');
     const stream = core.subscribe(
-      'subscription ($ids: [ID!]) { jobStateChanged(filter: { ids: $ids }) { event { to job { id diagnosis { summary } } } } }',
+      'subscription ($ids: [ID!]) { jobStateChanged(filter: { ids: $ids }) { event { job { id diagnosis { summary } } } } }',
       { ids: [job?.id] },
     );
     await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
