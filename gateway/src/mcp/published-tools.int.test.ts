@@ -87,7 +87,10 @@ describe('operations that are published with a schema', () => {
 describe('mutations that are published', () => {
   it('becomes proposals, which a person approves and which run once', async () => {
     const proposing = await startProposalSystem({ mcpUrl });
-    proposing.jobs.set('job_1', { id: 'job_1', experiment: 'heron', state: 'RUNNING', attempt: 1 });
+    proposing.jobs.set('job_1', {
+      ...{ id: 'job_1', experiment: 'heron', state: 'RUNNING', attempt: 1 },
+      owner: 'ada@example',
+    });
     const cancel =
       '"Cancels jobs." mutation CancelJobs("Ids of jobs." $ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { changedCount userErrors { code } } }';
     const input = { subgraph: 'core', agentOperations: [cancel] };

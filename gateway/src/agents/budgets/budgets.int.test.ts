@@ -111,7 +111,11 @@ describe('the budgets of agents', () => {
 
   it('refuses proposals of agents beyond the limit, and none of people', async () => {
     await changed(setBudget, own({ unit: 'PROPOSALS', window: 'HOUR', limit: 1 }));
-    system.jobs.set('job_1', { id: 'job_1', experiment: 'heron', state: 'RUNNING', attempt: 1 });
+    system.jobs.set('job_1', {
+      ...{ id: 'job_1', experiment: 'heron', state: 'RUNNING' },
+      attempt: 1,
+      owner: subject,
+    });
     const input = {
       operation: 'mutation C($input: CancelJobsInput!) { cancelJobs(input: $input) { changedCount } }',
       ...{ variables: { input: { selection: { ids: ['job_1'] } } }, reason: 'It fails' },
