@@ -35,11 +35,17 @@ export interface ProposalMakerOptions {
   readonly clock: Clock;
 }
 
+/** Proposals of a person that one gateway makes at once; each may read a thousand jobs. */
+const maxAtOnce = 8;
 const maxDryRunBytes = 16 * 1024;
+/** Largest input with the defaults of the schema and the identifiers of its jobs, in bytes. */
+const maxInputBytes = 256 * 1024;
 
 /** Makes proposals. */
 export class ProposalMaker {
   readonly #options: ProposalMakerOptions;
+  /** Numbers of calls that run now, by person. */
+  readonly #making = new Map<string, number>();
 
   constructor(options: ProposalMakerOptions) {
     this.#options = options;
@@ -51,9 +57,30 @@ export class ProposalMaker {
     if (!proposer) throw new DomainError('FORBIDDEN', 'Only people and their agents propose changes');
     const errors = new InputErrors<CreateCode>();
     const checked = checkInput(input, errors);
+    const { person } = proposer;
+    const making = this.#making.get(person) ?? 0;
+    if (making >= maxAtOnce) {
+      const text = `${making} proposals of ${person} are being made; must be fewer at once`;
+      errors.report('TOO_MANY_PROPOSALS', [], text);
+    }
     if (!errors.isEmpty) return refused(errors);
     const { agents, borrow, isOwn, experimentsOf, meter } = this.#options;
     await meter.proposal(by);
+    this.#making.set(person, making + 1);
+    try {
+      return await this.#make({ input, checked, proposer, by }, errors);
+    } finally {
+      const left = (this.#making.get(person) ?? 1) - 1;
+      if (left > 0) this.#making.set(person, left);
+      else this.#making.delete(person);
+    }
+  }
+
+  async #make(
+    { input, checked, proposer, by }: MakeRequest,
+    errors: InputErrors<CreateCode>,
+  ): Promise<CreateResult> {
+    const { agents, borrow, isOwn, experimentsOf } = this.#options;
     const _id = agents().proposals.nextId();
     const { variables } = checked;
     const change = await borrow(async (engine) => {
@@ -71,6 +98,11 @@ export class ProposalMaker {
     const found = await this.#targetsOf(change, by, errors);
     if (!found) return refused(errors);
     const frozen = { ...change, input: found.input };
+    if (Buffer.byteLength(JSON.stringify(found.input)) > maxInputBytes) {
+      const text = 'variables: with the defaults of the schema they are too large; must be at most 256 kB';
+      errors.report('INVALID_VALUE', ['variables'], text);
+      return refused(errors);
+    }
     const preview = await this.#check(frozen, found, by, errors);
     if (!preview) return refused(errors);
     return this.#store({ _id, input, checked, frozen, found, preview, proposer }, errors);
@@ -181,6 +213,13 @@ export class ProposalMaker {
   }
 }
 
+interface MakeRequest {
+  readonly input: CreateProposalInput;
+  readonly checked: CheckedInput;
+  readonly proposer: Proposer;
+  readonly by: Principal;
+}
+
 interface StoreRequest {
   readonly _id: string;
   readonly input: CreateProposalInput;
@@ -247,6 +286,6 @@ function previewOf(
     ...hours,
     refusedCount,
     isDryRun: dryRun !== undefined,
-    dryRun: text !== null && text.length <= maxDryRunBytes ? text : null,
+    dryRun: text !== null && Buffer.byteLength(text) <= maxDryRunBytes ? text : null,
   };
 }

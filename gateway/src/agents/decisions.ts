@@ -1,5 +1,12 @@
 /** Decisions about proposals. */
-import { type Agents, decisionFault, mayWithdraw, type ProposalDocument, statusAt } from '@rhizome/agents';
+import {
+  type Agents,
+  decisionFault,
+  mayWithdraw,
+  type ProposalDocument,
+  type ProposalFacts,
+  statusAt,
+} from '@rhizome/agents';
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, type InputError, InputErrors } from '@rhizome/errors';
@@ -103,19 +110,19 @@ export class Decisions {
   }
 
   /** True if the caller may approve or deny a proposal now. */
-  async mayDecide(proposal: ProposalDocument, by: Principal): Promise<boolean> {
+  async mayDecide(proposal: ProposalFacts, by: Principal): Promise<boolean> {
     if (!this.#waits(proposal) || decisionFault(by, proposal) !== undefined) return false;
     return (await this.#forbidden(proposal, by)) === undefined;
   }
 
   /** The reason why a caller may not decide, apart from four eyes; undefined if it may. */
-  async #forbidden(proposal: ProposalDocument, by: Principal): Promise<string | undefined> {
+  async #forbidden(proposal: ProposalFacts, by: Principal): Promise<string | undefined> {
     if (decisionFault(by, proposal) === 'FORBIDDEN') return 'you may not decide it; you need proposal:decide';
     if (!by.limited || (await this.#options.identity()?.webSessions.isOfSession(by))) return undefined;
     return 'your token was passed on or is limited; must be that of a login';
   }
 
-  #waits(proposal: ProposalDocument): boolean {
+  #waits(proposal: ProposalFacts): boolean {
     return statusAt(proposal, this.#options.clock.now()) === 'PROPOSED';
   }
 

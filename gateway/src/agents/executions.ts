@@ -185,7 +185,7 @@ export class Executions {
     const payload = (data?.[proposal.mutation] ?? null) as Readonly<Record<string, unknown>> | null;
     const text = payload && JSON.stringify(payload);
     const outcome = {
-      data: text !== null && text.length <= maxDataBytes ? text : null,
+      data: text !== null && Buffer.byteLength(text) <= maxDataBytes ? text : null,
       errors: [...errors, ...userErrorsOf(payload)].slice(0, 20),
       isUnknown: errors.some(isUncertain),
     };

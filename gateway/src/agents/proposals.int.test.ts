@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { createPrincipal, never, type Principal } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
 import { bring } from '../testing/live-registry.js';
 import { type ProposalSystem, startProposalSystem } from '../testing/proposal-system.js';
@@ -71,6 +72,13 @@ const cancelling = (selection: object, further: object = {}) => ({
   ...{ operation: cancel, variables: { input: { selection } }, reason: 'They fail', ...further },
 });
 
+function personOf(): Principal {
+  const grants = [{ experiment: 'heron', roles: ['USER' as const] }];
+  return createPrincipal({
+    ...{ kind: 'HUMAN', subject: `ada-${nextPerson - 1}@example`, grants, expiresAt: never },
+  });
+}
+
 async function propose(input: object, token = agent) {
   const { data, messages } = await system.ask(create, { input }, token);
   expect(messages).toEqual([]);
@@ -138,6 +146,21 @@ describe('createProposal', () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => propose(cancelling({ ids: [id] }))));
     expect(new Set(all.map(({ proposal }) => proposal.id)).size).toBe(1);
     expect(all.filter(({ isNew }) => isNew)).toHaveLength(1);
+  });
+
+  it('makes at most eight proposals of a person at once', async () => {
+    const [id] = addJobs('heron', 'RUNNING');
+    let open: () => void = () => undefined;
+    system.gate = new Promise((resolve) => (open = resolve));
+    const all = Array.from({ length: 9 }, () => propose(cancelling({ ids: [id] })));
+    const { userErrors } = await Promise.race(all);
+    system.gate = undefined;
+    open();
+    expect(userErrors).toMatchObject([{ code: 'TOO_MANY_PROPOSALS' }]);
+    expect(userErrors[0].message).toMatch(/^8 proposals of ada-\d+@example are being made/);
+    const made = (await Promise.all(all)).flatMap(({ proposal }) => proposal?.id ?? []);
+    expect(made).toHaveLength(8);
+    expect(new Set(made).size).toBe(1);
   });
 
   it.each([
@@ -394,6 +417,26 @@ describe('proposals', () => {
     for (const token of [person, agent, operator]) expect(await refsOf(token)).toContain(ref);
     for (const token of [other, elsewhere]) expect(await refsOf(token)).not.toContain(ref);
     expect((await system.ask(status, { id: ref }, elsewhere)).data).toEqual({ proposal: null });
+  });
+
+  it('reads what lists leave out where it is selected', async () => {
+    const [id] = addJobs('heron', 'RUNNING');
+    const { ref } = await proposed(cancelling({ ids: [id] }));
+    const { data } = await system.ask(
+      '{ proposals { nodes { ref variables preview { targets { id } dryRun } } } }',
+      {},
+      person,
+    );
+    expect(data.proposals.nodes).toMatchObject([
+      {
+        ref,
+        variables: { input: { selection: { ids: [id] } } },
+        preview: { targets: [{ id }], dryRun: null },
+      },
+    ]);
+    const page = await system.agents.proposals.page({}, personOf(), { first: 1 });
+    expect(page.nodes[0]).not.toHaveProperty('variables');
+    expect(page.nodes[0]).not.toHaveProperty('targets');
   });
 
   it('counts a proposal that nobody decided in time as expired', async () => {

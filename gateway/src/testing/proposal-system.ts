@@ -41,6 +41,8 @@ export interface ProposalSystem extends RegistrySystem {
   readonly arrivals: string[];
   /** Code with which core refuses the next mutation. */
   refusal: string | null;
+  /** What core waits for before it lists jobs; undefined for nothing. */
+  gate: Promise<void> | undefined;
   advance(ms: number): void;
 }
 
@@ -144,6 +146,7 @@ export async function startProposalSystem({
   const serve = registry.serve;
   const system: ProposalSystem = {
     ...{ ...registry, ...world, agents, audit, clock },
+    gate: undefined,
     get refusal() {
       return state.refusal;
     },
@@ -186,12 +189,18 @@ function core(system: ProposalSystem) {
       throw error;
     }
   };
-  const jobs: Call<{ filter?: { ids?: string[]; states?: string[] } | null }> = (_parent, { filter }) => ({
-    nodes: [...system.jobs.values()].filter(
-      ({ id, state }) => (filter?.ids?.includes(id) ?? true) && (filter?.states?.includes(state) ?? true),
-    ),
-    pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
-  });
+  const jobs: Call<{ filter?: { ids?: string[]; states?: string[] } | null }> = async (
+    _parent,
+    { filter },
+  ) => {
+    await system.gate;
+    return {
+      nodes: [...system.jobs.values()].filter(
+        ({ id, state }) => (filter?.ids?.includes(id) ?? true) && (filter?.states?.includes(state) ?? true),
+      ),
+      pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
+    };
+  };
   const cancelJobs: Call<{ input: { selection: { ids: string[] }; idempotencyKey: string } }> = (
     _parent,
     { input },

@@ -1,6 +1,7 @@
 // Public API of the package; everything else is private to it.
 export { type Agents, type AgentsSettings, openAgents } from './open-agents.js';
 export type {
+  ListedProposal,
   ProposalDocument,
   ProposalStatus,
   Repeatable,
@@ -36,3 +37,11 @@ export type {
   Refusal,
 } from './budgets/budgets.service.js';
 export { authorityFor, concernedOf, fitsScope } from './budgets/scope.js';
+export {
+  decisionFault,
+  isPerson,
+  mayWithdraw,
+  type ProposalFacts,
+  sees,
+  statusAt,
+} from './proposals/visibility.js';

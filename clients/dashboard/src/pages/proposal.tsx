@@ -7,6 +7,7 @@ import { NoSuch } from '../components/no-such.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
 import { second } from '../components/utc.js';
+import { visible } from '../components/visible.js';
 import {
   ApproveProposalDocument,
   DenyProposalDocument,
@@ -197,7 +198,7 @@ function Json({ title, value }: { title: string; value: unknown }) {
     <section>
       <h2>{title}</h2>
       <pre className="log" aria-label={title}>
-        {JSON.stringify(value, null, 2)}
+        {visible(JSON.stringify(value, null, 2))}
       </pre>
     </section>
   );

@@ -1,5 +1,5 @@
 /** Resolvers of proposals: unpack, call, map. */
-import { statusAt } from '@rhizome/agents';
+import { statusAt, type Agents, type ListedProposal, type ProposalDocument } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
 import { connection } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
@@ -24,6 +24,11 @@ const shownTargets = 20;
 /** Resolvers on the proposals of the gateway. */
 export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolvers {
   const open = (): Proposals => openProposals(parts);
+  const whole = async (proposal: ListedProposal): Promise<ProposalDocument> => {
+    const found = await open().store.whole(proposal);
+    if (found) return found;
+    throw new DomainError('NOT_FOUND', `Proposal "${proposal.ref}" was removed`);
+  };
   return {
     Query: {
       proposal: (_parent, { id }, { principal }) => open().store.find(id, principal),
@@ -39,7 +44,7 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
     Proposal: {
       id: ({ _id }) => _id,
       status: (proposal) => statusAt(proposal, open().now()),
-      variables: ({ variables }) => JSON.parse(variables) as unknown,
+      variables: async (proposal) => JSON.parse((await whole(proposal)).variables) as unknown,
       evidence: ({ evidence }) => [...evidence],
       preview: (proposal) => proposal,
       agent: ({ agent }) => principalOrNull(agent),
@@ -50,12 +55,12 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
     },
     ProposalPreview: {
       targetCount: ({ preview }) => preview.targetCount,
-      targets: ({ targets }) => targets.slice(0, shownTargets),
+      targets: async (proposal) => (await whole(proposal)).targets.slice(0, shownTargets),
       coreHours: ({ preview }) => preview.coreHours,
       gpuHours: ({ preview }) => preview.gpuHours,
       refusedCount: ({ preview }) => preview.refusedCount,
       isDryRun: ({ preview }) => preview.isDryRun,
-      dryRun: ({ preview }) => parsed(preview.dryRun),
+      dryRun: async (proposal) => parsed((await whole(proposal)).preview.dryRun),
     },
     ProposalDecision: { by: ({ by }) => principalOf(by) },
     ProposalOutcome: {

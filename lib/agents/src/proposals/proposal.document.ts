@@ -127,6 +127,10 @@ export interface ProposalDocument {
   readonly removeAt: Date;
 }
 
+/** A proposal in a list, without what may be large. */
+export type ListedProposal = Omit<ProposalDocument, 'variables' | 'targets'> &
+  Partial<Pick<ProposalDocument, 'variables' | 'targets'>>;
+
 const text = { bsonType: 'string' };
 const textOrNull = { bsonType: ['string', 'null'] };
 const date = { bsonType: 'date' };

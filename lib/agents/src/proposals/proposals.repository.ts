@@ -2,6 +2,7 @@
 import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter, UpdateFilter } from 'mongodb';
 import {
+  type ListedProposal,
   type ProposalDocument,
   type ProposalStatus,
   proposalsCollection,
@@ -84,16 +85,17 @@ export class ProposalsRepository {
     conditions: ProposalConditions,
     now: Date,
     { first, after: cursor }: { readonly first: number; readonly after?: string | null | undefined },
-  ): Promise<KeysetPage<ProposalDocument>> {
-    const filter = { $and: [seen(visible), met(conditions, now)] } as Filter<ProposalDocument>;
+  ): Promise<KeysetPage<ListedProposal>> {
+    const filter = { $and: [seen(visible), met(conditions, now)] } as Filter<ListedProposal>;
     const order = [{ field: 'createdAt', direction: -1 }] as const;
     return keysetPage({
-      collection: this.#proposals,
+      collection: this.#proposals as unknown as Collection<ListedProposal>,
       filter,
       order,
       first,
       after: cursor,
-      exclude: ['execution.caller'],
+      // Up to a megabyte each; read again where a client selects it.
+      exclude: ['execution.caller', 'variables', 'targets', 'preview.dryRun'],
       maxTimeMs: searchMs,
     });
   }

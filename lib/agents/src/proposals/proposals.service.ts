@@ -4,7 +4,13 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import type { KeysetPage } from '@rhizome/mongo';
-import type { ProposalDocument, StoredCaller, StoredDecision, StoredOutcome } from './proposal.document.js';
+import type {
+  ListedProposal,
+  ProposalDocument,
+  StoredCaller,
+  StoredDecision,
+  StoredOutcome,
+} from './proposal.document.js';
 import type { ProposalConditions, ProposalsRepository } from './proposals.repository.js';
 import { sees, visibleTo } from './visibility.js';
 
@@ -63,6 +69,7 @@ const nameAttempts = 5;
 /** Proposals of one store. */
 export class ProposalsService {
   readonly #options: ProposalsOptions;
+  readonly #whole = new WeakMap<ListedProposal, Promise<ProposalDocument | null>>();
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
@@ -114,12 +121,24 @@ export class ProposalsService {
     return found && sees(principal, found) ? found : null;
   }
 
+  /** A proposal of a list with what the list leaves out, read once for each. Null if it was removed. */
+  whole(listed: ListedProposal): Promise<ProposalDocument | null> {
+    const { variables, targets } = listed;
+    if (variables !== undefined && targets !== undefined)
+      return Promise.resolve({ ...listed, variables, targets });
+    const known = this.#whole.get(listed);
+    if (known) return known;
+    const reading = this.#options.proposals.proposal(listed._id);
+    this.#whole.set(listed, reading);
+    return reading;
+  }
+
   /** @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
   page(
     conditions: ProposalConditions,
     principal: Principal,
     page: { readonly first: number; readonly after?: string | null | undefined },
-  ): Promise<KeysetPage<ProposalDocument>> {
+  ): Promise<KeysetPage<ListedProposal>> {
     const { proposals, clock } = this.#options;
     return proposals.page(visibleTo(principal), conditions, clock.now(), page);
   }

@@ -169,8 +169,7 @@ export class TokenService {
       id,
       clientId: login.clientId,
       lifetimeSeconds: login.lifetimeSeconds,
-      limited:
-        isDelegated(login) || isLimited(readScope(login.scope), login) || isLimited(readScope(scope)),
+      limited: isDelegated(login) || isLimited(readScope(login.scope), login) || isLimited(readScope(scope)),
     };
     return this.#issue(issue, refreshToken);
   }
