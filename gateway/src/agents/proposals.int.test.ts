@@ -210,7 +210,7 @@ describe('createProposal', () => {
     ]);
   });
 
-  it('refuses a change of jobs that the person may not change, whoever would approve it', async () => {
+  it('refuses a change of jobs that the person may not change, although an operator could approve it', async () => {
     const [id] = addJobs('heron', 'RUNNING');
     const other = await system.tokens.agent('uma@example', { heron: 'USER' });
     const { userErrors } = await propose(cancelling({ ids: [id] }), other);

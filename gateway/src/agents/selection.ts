@@ -13,7 +13,7 @@ import {
 /** Fields by which people recognise an object. */
 const identifying = ['id', 'ref', 'name', 'subject', 'state', 'status'];
 /** Texts of errors and refusals. */
-const telling = ['message', 'path', 'code'];
+const ofErrors = ['message', 'path', 'code'];
 /** Types of values that hold no text. */
 const plainTypes = ['Int', 'Float', 'Boolean', 'ID', 'DateTime'];
 const deepest = 3;
@@ -39,7 +39,7 @@ export function selectionOf(type: GraphQLObjectType, depth = 1): string {
 function isShown(name: string, type: GraphQLLeafType, isOfObject: boolean): boolean {
   if (identifying.includes(name)) return true;
   if (isOfObject) return false;
-  return isEnumType(type) || plainTypes.includes(type.name) || telling.includes(name);
+  return isEnumType(type) || plainTypes.includes(type.name) || ofErrors.includes(name);
 }
 
 function isPlain({ args, deprecationReason, name }: GraphQLField<unknown, unknown>): boolean {

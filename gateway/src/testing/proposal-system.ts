@@ -41,7 +41,7 @@ export interface ProposalSystem extends RegistrySystem {
   readonly arrivals: string[];
   /** Code with which core refuses the next mutation. */
   refusal: string | null;
-  /** What core waits for before it lists jobs; undefined for nothing. */
+  /** Event that core waits for before it lists jobs; undefined for none. */
   gate: Promise<void> | undefined;
   advance(ms: number): void;
 }
@@ -171,6 +171,30 @@ interface Call<A> {
   ): unknown;
 }
 
+/** Resolvers of the types of core. */
+function typeResolvers(system: ProposalSystem) {
+  return {
+    Job: {
+      name: ({ id }: TestJob) => `name of ${id}`,
+      secretNote: () => 'for approvers only',
+      owner: ({ owner }: TestJob) => ({ subject: owner }),
+      submittedBy: ({ owner }: TestJob) => ({ subject: owner }),
+      access: () => [],
+      experiment: ({ experiment }: TestJob) => ({ name: experiment }),
+      requirements: () => ({ cores: 4, walltimeSeconds: 7200, gpu: { count: 1 } }),
+      __resolveReference: (reference: object) => reference,
+    },
+    Task: {
+      name: () => 'simulation',
+      state: () => system.task.state,
+      experiment: () => ({ name: 'heron' }),
+      __resolveReference: (reference: object) => reference,
+    },
+    Experiment: { __resolveReference: (reference: object) => reference },
+    Principal: { __resolveReference: (reference: object) => reference },
+  };
+}
+
 /** The core of the test. */
 function core(system: ProposalSystem) {
   const keys = new Set<string>();
@@ -235,24 +259,7 @@ function core(system: ProposalSystem) {
     resolvers: {
       Query: { jobs, task: (_parent: unknown, { id }: { id: string }) => (id === 'task_1' ? { id } : null) },
       Mutation: { cancelJobs, pauseTask, deleteJobs: () => ({ userErrors: [] }) },
-      Job: {
-        name: ({ id }: TestJob) => `name of ${id}`,
-        secretNote: () => 'for approvers only',
-        owner: ({ owner }: TestJob) => ({ subject: owner }),
-        submittedBy: ({ owner }: TestJob) => ({ subject: owner }),
-        access: () => [],
-        experiment: ({ experiment }: TestJob) => ({ name: experiment }),
-        requirements: () => ({ cores: 4, walltimeSeconds: 7200, gpu: { count: 1 } }),
-        __resolveReference: (reference: object) => reference,
-      },
-      Task: {
-        name: () => 'simulation',
-        state: () => system.task.state,
-        experiment: () => ({ name: 'heron' }),
-        __resolveReference: (reference: object) => reference,
-      },
-      Experiment: { __resolveReference: (reference: object) => reference },
-      Principal: { __resolveReference: (reference: object) => reference },
+      ...typeResolvers(system),
     },
     policies: {
       ...{ 'Query.jobs': { action: 'job:read' }, 'Query.task': { action: 'task:read' } },
