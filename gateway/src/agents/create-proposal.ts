@@ -124,6 +124,8 @@ export class ProposalMaker {
       );
     else if (missing !== undefined)
       errors.report('TARGET_NOT_FOUND', ['variables'], `"${missing}" not found, or you may not see it.`);
+    else if (change.rule.repeatable === 'BY_STATE' && found.targets.length === 0)
+      errors.report('TARGET_NOT_FOUND', ['variables'], 'variables: they name no object to change');
     else if (change.rule.target?.kind === 'JOBS' && found.targets.length === 0)
       errors.report('TARGET_NOT_FOUND', ['variables'], 'variables: no job matches that you may see');
     return errors.isEmpty ? found : undefined;
