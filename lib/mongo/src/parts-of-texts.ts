@@ -1,6 +1,6 @@
 /** Lists of texts that are too large for one command of the store. */
 
-/** Parts of a list, in order, each of at most so many bytes, or of a single text. */
+/** Parts of a list, in order, each of at most `mostBytes` bytes, or of a single text. */
 export function* partsOfTexts(texts: readonly string[], mostBytes: number): Generator<readonly string[]> {
   let part: string[] = [];
   let bytes = 0;

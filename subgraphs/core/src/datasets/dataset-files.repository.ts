@@ -213,7 +213,9 @@ export class DatasetFilesRepository {
       .find(filter, { projection: { _id: 1 }, sort: { position: 1 }, limit, hint: pageIndex })
       .toArray();
     if (found.length === 0) return 0;
-    await this.#files.deleteMany({ _id: { $in: found.map(({ _id }) => _id) } }, majority);
+    // Not those whose deletion was asked for meanwhile.
+    const dropped = { _id: { $in: found.map(({ _id }) => _id) }, deletionAt: { $exists: false } };
+    await this.#files.deleteMany(dropped, majority);
     return found.length;
   }
 

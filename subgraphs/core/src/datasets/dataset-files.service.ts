@@ -193,7 +193,7 @@ export class DatasetFilesService {
     });
     const gone = await this.#deleted(replicas, new Set([...there.values()].map(({ _id }) => _id)));
     replicas.forEach(({ location, state }, at) => {
-      if (gone.has(location)) errors.add(['replicas', at, 'location'], location, kept);
+      if (gone.has(location) && state !== 'LOST') errors.add(['replicas', at, 'location'], location, kept);
       checkState(errors, state, ['replicas', at, 'state']);
     });
     if (!errors.isEmpty) return refused();
@@ -233,7 +233,9 @@ export class DatasetFilesService {
       const now = clock.now();
       const begun = current.replicas.filter(hasBegun).map(({ location }) => location);
       const late = wanted.find(
-        ({ location, state }) => begun.includes(location) && state !== 'BEING_DELETED',
+        ({ location, state }) =>
+          // A lost copy claims no content, so it is the way out of a deletion that cannot end.
+          begun.includes(location) && state !== 'BEING_DELETED' && state !== 'LOST',
       );
       if (late) {
         const text = `replicas: the deletion of ${late.location} has begun; it cannot be restored`;

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { datasetsCollection } from '../../src/datasets/dataset.document.js';
 import { datasetFilesCollection } from '../../src/datasets/dataset-file.document.js';
 import { admin, type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
 
@@ -196,6 +197,74 @@ describe('deleteDatasetFiles', () => {
     expect(await change('submitJobs', input)).toMatchObject({ userErrors: [] });
   });
 
+  it('deletes a copy that two of the selected files have', async () => {
+    const { dataset } = await change('createDataset', {
+      experiment: 'alpha',
+      name: `twice.${randomBytes(6).toString('hex')}`,
+    });
+    const datasetId = String(dataset?.['id']);
+    const location = `rhizome://site/alpha/ada/${datasetId}`;
+    const lost = `rhizome://site/alpha/ada/lost.${datasetId}`;
+    const files = ['a', 'b'].map((name) => ({ name, sizeBytes: 1, replicas: [{ location }] }));
+    const others = ['AVAILABLE', 'LOST'].map((state) => ({
+      ...{ name: state, sizeBytes: 1, replicas: [{ location: lost, state }] },
+    }));
+    await change('appendDatasetFiles', { datasetId, files: [...files, ...others] });
+    const one = await change('deleteDatasetFiles', { datasetId, filter: { names: ['a'] } });
+    expect(one).toMatchObject({ deletion: { copyCount: 0, kept: [{ name: 'a' }] } });
+    expect(await change('deleteDatasetFiles', { datasetId })).toMatchObject({
+      deletion: { copyCount: 3, keptFileCount: 0 },
+    });
+    // One that has begun is gone for the other name, too.
+    await collection(db, datasetFilesCollection).updateOne(
+      { datasetId, name: 'a' },
+      { $set: { 'replicas.0.deletion.startedAt': new Date() } },
+    );
+    expect(await change('restoreDatasetFiles', { datasetId })).toMatchObject({
+      copyCount: 1,
+      tooLateCount: 2,
+    });
+    // Only LOST ends it: the way out if the storage is gone for good.
+    const set = (state: string) =>
+      change('setDatasetReplicas', { datasetId, replicas: [{ fileName: 'a', location, state }] });
+    expect((await set('AVAILABLE'))['userErrors']).toHaveLength(1);
+    expect(await set('LOST')).toMatchObject({ userErrors: [] });
+  });
+
+  it('deletes files of all members only from datasets of those who manage the experiment', async () => {
+    const location = `rhizome://site/alpha/shared/${randomBytes(6).toString('hex')}`;
+    const files = [{ name: 'f', sizeBytes: 1, replicas: [{ location }] }];
+    const of = async (caller: Principal): Promise<string> => {
+      const name = `shared.${caller.subject}.${randomBytes(6).toString('hex')}`;
+      const { dataset } = await change('createDataset', { experiment: 'alpha', name }, caller);
+      const datasetId = String(dataset?.['id']);
+      expect(await change('appendDatasetFiles', { datasetId, files }, caller)).toMatchObject({
+        userErrors: [],
+      });
+      return datasetId;
+    };
+    const foreign = await of(ada);
+    expect(await change('deleteDatasetFiles', { datasetId: foreign }, manager)).toMatchObject({
+      deletion: { copyCount: 0 },
+    });
+    const addedAt = new Date(Date.now() - 40 * dayMs);
+    await collection(db, datasetFilesCollection).updateMany(
+      { datasetId: foreign },
+      { $set: { createdAt: addedAt, 'replicas.$[].changedAt': addedAt } },
+    );
+    const rules = { namePrefix: 'shared.ada.', keepDays: 30 };
+    expect(await preview(rules, manager)).toMatchObject({ preview: { copyCount: 0, isComplete: true } });
+    await change('removeDataset', { datasetId: foreign });
+    await waitFor(
+      'the records to be gone',
+      async () => (await collection(db, datasetFilesCollection).countDocuments({ datasetId: foreign })) === 0,
+      limit,
+    );
+    expect(await change('deleteDatasetFiles', { datasetId: await of(manager) }, manager)).toMatchObject({
+      deletion: { copyCount: 1 },
+    });
+  });
+
   it('is for the owner, and those who manage jobs of others', async () => {
     const { datasetId } = await given();
     for (const field of ['deleteDatasetFiles', 'restoreDatasetFiles']) {
@@ -293,6 +362,21 @@ describe('a file policy', () => {
     });
     const { filePolicies } = await core.ask(text, names, user('eve', 'USER', 'beta'));
     expect(filePolicies).toEqual({ nodes: [] });
+  });
+
+  it('can be disabled after its dataset was removed', async () => {
+    const { datasetId } = await given({ days: 0 });
+    const input = policy({ datasetId });
+    expect(await change('setFilePolicy', input)).toMatchObject({ userErrors: [] });
+    await change('removeDataset', { datasetId });
+    const isGone = async () =>
+      (await collection(db, datasetsCollection).findOne({ _id: datasetId })) === null;
+    await waitFor('the dataset to be gone', isGone, limit);
+    const off = { ...input, isEnabled: false };
+    expect(await change('setFilePolicy', off)).toEqual({ refused: 'FORBIDDEN' });
+    expect(await change('setFilePolicy', off, manager)).toMatchObject({
+      ...{ policy: { isEnabled: false }, userErrors: [] },
+    });
   });
 
   it('is set for an experiment by those who manage its policies, for a dataset by its owner', async () => {

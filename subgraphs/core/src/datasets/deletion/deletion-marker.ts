@@ -85,25 +85,24 @@ export class DeletionMarker {
   }
 
   /**
-   * Marks the copies of at most {@link filesTogether} files that nothing needs. A file that is changed
-   * meanwhile is left as it is. @returns undefined if the search for users took too long: nothing was marked
+   * Marks the copies of about {@link filesTogether} files of datasets of one experiment that nothing needs.
+   * A file that is changed meanwhile is left as it is.
+   * @returns totals by dataset; undefined if the search for users took too long: nothing was marked
    */
-  async mark(request: DeletionRequest): Promise<DeletionTotals | undefined> {
-    const { dataset, files, scope, isDryRun = false } = request;
+  async mark(requests: readonly DeletionRequest[]): Promise<readonly DeletionTotals[] | undefined> {
+    const users = await this.#options.users.of(requests.flatMap(soughtOf));
+    if (!users) return undefined;
+    const totals: DeletionTotals[] = [];
+    for (const request of requests) totals.push(await this.#mark(request, users));
+    return totals;
+  }
+
+  async #mark(request: DeletionRequest, users: ReadonlyMap<string, string>): Promise<DeletionTotals> {
+    const { files, scope, isDryRun = false } = request;
     const chosen = files.flatMap((file) => {
       const copies = copiesToDelete(file, scope);
       return copies.length > 0 ? [{ file, copies }] : [];
     });
-    const sought = chosen.flatMap(({ file, copies }) =>
-      copies.flatMap(({ location }): readonly SoughtCopy[] => {
-        const place = deletablePlace(location, scope);
-        return place
-          ? [{ datasetId: dataset._id, owner: scope.owner, fileId: file._id, location, place }]
-          : [];
-      }),
-    );
-    const users = await this.#options.users.of(sought);
-    if (!users) return undefined;
     const results: DeletionTotals[] = [];
     await forEachConcurrently([...chosen.entries()], concurrent, async ([at, { file, copies }]) => {
       const free = new Set(copies.flatMap(({ location }) => (users.has(location) ? [] : [location])));
@@ -125,6 +124,15 @@ export class DeletionMarker {
     const stored = { ...deletion, minReplicas: scope.minReplicas, dueAt };
     return files.setReplicas(file, withDeletions(file.replicas, locations, stored, now), now);
   }
+}
+
+function soughtOf({ dataset, files, scope }: DeletionRequest): readonly SoughtCopy[] {
+  return files.flatMap((file) =>
+    copiesToDelete(file, scope).flatMap(({ location }): readonly SoughtCopy[] => {
+      const place = deletablePlace(location, scope);
+      return place ? [{ datasetId: dataset._id, owner: scope.owner, fileId: file._id, location, place }] : [];
+    }),
+  );
 }
 
 function totalsOf(

@@ -7,6 +7,8 @@ import { conditionOf, type FileFilter } from '../dataset-files.repository.js';
 /** Longest time of one read, in milliseconds. */
 const longestMs = 10_000;
 const pageIndex = 'datasetId_position_uq';
+/** Most files that one read looks at: those whose copies are all deleted are passed over. */
+const lookedAtOnce = 20_000;
 
 /** Part of the files of a dataset. */
 export interface FilePart {
@@ -14,6 +16,13 @@ export interface FilePart {
   /** Files after this position. */
   readonly after: number;
   readonly limit: number;
+}
+
+/** Files with copies that may be deleted. */
+export interface Candidates {
+  readonly files: readonly DatasetFileDocument[];
+  /** Position after which there may be more; undefined at the end. */
+  readonly next: number | undefined;
 }
 
 /** Files and their deletions. */
@@ -31,25 +40,31 @@ export class DeletionsRepository {
   }
 
   /**
-   * Files that were added until a time, or that a filter selects, with an AVAILABLE copy, in order.
+   * Files that were added until a time, or that a filter selects, with an AVAILABLE copy, in order; may be
+   * none although there are more. @param end number of files of the dataset
    * @throws MongoError if it took too long
    */
-  candidates(
+  async candidates(
     { datasetId, after, limit }: FilePart,
+    end: number,
     { addedUntil, filter = {} }: { readonly addedUntil?: Date; readonly filter?: FileFilter },
-  ): Promise<readonly DatasetFileDocument[]> {
-    return this.#files
+  ): Promise<Candidates> {
+    const isNamed = filter.names != null;
+    const last = isNamed ? end - 1 : Math.min(end - 1, after + lookedAtOnce);
+    const files = await this.#files
       .find(
         {
           $and: [
-            { position: { $gt: after }, 'replicas.state': 'AVAILABLE' },
+            { position: { $gt: after, $lte: last }, 'replicas.state': 'AVAILABLE' },
             ...(addedUntil ? [{ createdAt: { $lte: addedUntil } }] : []),
             conditionOf(datasetId, filter),
           ],
         },
-        { sort: { position: 1 }, limit, hint: pageIndex, maxTimeMS: longestMs },
+        { sort: { position: 1 }, limit, hint: isNamed ? '_id_' : pageIndex, maxTimeMS: longestMs },
       )
       .toArray();
+    const reached = files.length === limit ? files.at(-1)?.position : last;
+    return { files, next: reached !== undefined && reached < end - 1 ? reached : undefined };
   }
 
   /** Files of a dataset with copies that are being deleted, in order; only some names unless undefined. */

@@ -1,7 +1,8 @@
 /** Deletion of copies of files by hand, and their restoration. */
-import { can, type Principal } from '@rhizome/authz';
+import { can, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
+import { isOverTime } from '@rhizome/mongo';
 import { forEachConcurrently } from '@rhizome/retry';
 import type { StorageFacts } from '../../storages/places.js';
 import { type DatasetCode, manageable } from '../dataset-access.js';
@@ -13,17 +14,18 @@ import { hasBegun, isBeingDeleted } from '../replicas.js';
 import {
   addTotals,
   type DeletionMarker,
+  type DeletionRequest,
   type DeletionTotals,
   filesTogether,
   noTotals,
 } from './deletion-marker.js';
 import { checkKept, defaultRestoreDays } from './file-policy-input.js';
-import type { DeletionsRepository } from './deletions.repository.js';
+import type { Candidates, DeletionsRepository } from './deletions.repository.js';
 
 /** Dependencies of {@link FileDeletionsService}. */
 export interface FileDeletionsOptions {
   readonly datasets: Pick<DatasetsRepository, 'find'>;
-  readonly files: Pick<DatasetFilesRepository, 'setReplicas'>;
+  readonly files: Pick<DatasetFilesRepository, 'setReplicas' | 'at'>;
   readonly deletions: Pick<DeletionsRepository, 'candidates' | 'beingDeleted'>;
   readonly marker: Pick<DeletionMarker, 'mark'>;
   readonly storages: (experiment: string) => Promise<readonly StorageFacts[]>;
@@ -70,6 +72,8 @@ export interface RestoreFilesResult {
 
 /** Most files of one call. */
 const filesPerCall = 10_000;
+/** Most reads of one call: each looks at a bounded number of files. */
+const readsPerCall = 30;
 const concurrent = 8;
 const mostPosition = Number.MAX_SAFE_INTEGER;
 const maxNamed = 1000;
@@ -87,11 +91,13 @@ export class FileDeletionsService {
    * @throws DomainError FORBIDDEN
    */
   async delete(principal: Principal, input: DeleteFiles): Promise<DeleteFilesResult> {
-    const { deletions, marker, storages } = this.#options;
+    const { storages } = this.#options;
     const { minReplicas, restoreDays, storageName, isDryRun } = input;
     const errors = new InputErrors<DeleteFilesCode>();
     const dataset = await this.#dataset(errors, principal, input);
     checkKept(errors, { minReplicas, restoreDays });
+    if (dataset?.state === 'REMOVING')
+      errors.add(['datasetId'], dataset._id, 'a dataset that is not being removed');
     const known = dataset ? await storages(dataset.experiment) : [];
     if (dataset && storageName != null && !known.some(({ _id }) => _id === storageName))
       errors.add(['storageName'], storageName, `a storage of ${dataset.experiment}`);
@@ -99,30 +105,51 @@ export class FileDeletionsService {
     const { experiment, owner } = dataset;
     const scope = {
       owner: { experiment, owner },
-      includesShared: can(principal, 'job:manageAny', experiment),
+      // Anyone can record files of all members in a dataset: the record of another is no reason to delete.
+      includesShared: can(principal, 'job:manageAny', experiment) && owns(principal, owner),
       storages: known,
       storageName: storageName ?? undefined,
       minReplicas: minReplicas ?? 0,
     };
+    const request = {
+      ...{ dataset, scope, deletion: { by: principal.subject } },
+      ...{ restoreDays: restoreDays ?? defaultRestoreDays, isDryRun: isDryRun ?? false },
+    };
+    const first = input.afterPosition ?? -1;
     let totals = noTotals;
-    let after = input.afterPosition ?? -1;
-    for (let looked = 0; looked < filesPerCall; looked += filesTogether) {
-      const part = { datasetId: dataset._id, after, limit: filesTogether };
-      const files = await deletions.candidates(part, { filter: input.filter ?? {} });
-      const marked = await marker.mark({
-        ...{ dataset, files, scope, deletion: { by: principal.subject } },
-        ...{ restoreDays: restoreDays ?? defaultRestoreDays, isDryRun: isDryRun ?? false },
-      });
-      if (!marked) {
+    let after: number | undefined = first;
+    let looked = 0;
+    for (let reads = 0; after !== undefined && looked < filesPerCall && reads < readsPerCall; reads += 1) {
+      const part = await this.#part(request, after, input.filter ?? {});
+      if (!part && after > first) break;
+      if (!part) {
         const text = 'datasetId: the search for jobs that need the files took too long; try again later';
         errors.report('SEARCH_TOO_LONG', ['datasetId'], text);
         return { totals: null, userErrors: errors.all };
       }
-      totals = addTotals(totals, marked);
-      after = files.at(-1)?.position ?? after;
-      if (files.length < filesTogether) return { totals, userErrors: [] };
+      totals = part.totals.reduce(addTotals, totals);
+      looked += part.files.length;
+      after = part.next;
     }
     return { totals, nextPosition: after, userErrors: [] };
+  }
+
+  /** Marks a part of the files. @returns undefined if it took too long: nothing was marked */
+  async #part(
+    request: Omit<DeletionRequest, 'files' | 'dataset'> & { readonly dataset: DatasetDocument },
+    after: number,
+    filter: FileFilter,
+  ): Promise<(Candidates & { readonly totals: readonly DeletionTotals[] }) | undefined> {
+    const { _id: datasetId, totals: sums } = request.dataset;
+    const part = { datasetId, after, limit: filesTogether };
+    try {
+      const found = await this.#options.deletions.candidates(part, sums.files, { filter });
+      const totals = await this.#options.marker.mark([{ ...request, files: found.files }]);
+      return totals && { ...found, totals };
+    } catch (error) {
+      if (isOverTime(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Makes copies AVAILABLE whose deletion has not begun. @throws DomainError FORBIDDEN */
@@ -131,26 +158,40 @@ export class FileDeletionsService {
     const errors = new InputErrors<DatasetCode>();
     const dataset = await this.#dataset(errors, principal, input);
     if (!dataset || !errors.isEmpty) return { copies: 0, tooLate: 0, userErrors: errors.all };
-    const found = await deletions.beingDeleted(
-      { datasetId: dataset._id, after: input.afterPosition ?? -1, limit: filesPerCall },
-      input.filter ?? {},
-    );
     let [copies, tooLate] = [0, 0];
-    await forEachConcurrently(found, concurrent, async (file) => {
-      const restored = await this.#restore(file);
-      copies += restored;
-      tooLate += file.replicas.filter(isBeingDeleted).length - restored;
-    });
+    let nextPosition = input.afterPosition ?? undefined;
+    for (let looked = 0; looked < filesPerCall; looked += filesTogether) {
+      const part = { datasetId: dataset._id, after: nextPosition ?? -1, limit: filesTogether };
+      const found = await deletions.beingDeleted(part, input.filter ?? {});
+      const begun = await this.#begunElsewhere(found);
+      await forEachConcurrently(found, concurrent, async (file) => {
+        const restored = await this.#restore(file, begun);
+        copies += restored;
+        tooLate += file.replicas.filter(isBeingDeleted).length - restored;
+      });
+      nextPosition = found.length < filesTogether ? undefined : found.at(-1)?.position;
+      if (nextPosition === undefined) break;
+    }
     if (copies > 0) await onReplicas(dataset._id);
-    const nextPosition = found.length < filesPerCall ? undefined : found.at(-1)?.position;
     return { copies, tooLate, nextPosition, userErrors: [] };
   }
 
+  /** Locations of copies of these files that may be gone, since another file has the same copy. */
+  async #begunElsewhere(found: readonly DatasetFileDocument[]): Promise<ReadonlySet<string>> {
+    const places = found.flatMap(({ replicas }) => replicas.filter(isBeingDeleted));
+    const others = await this.#options.files.at([...new Set(places.map(({ location }) => location))]);
+    return new Set(
+      others.flatMap(({ replicas }) => replicas.filter(hasBegun).map(({ location }) => location)),
+    );
+  }
+
   /** @returns the number of restored copies; 0 if the file is written meanwhile, as by its deletion */
-  async #restore(file: DatasetFileDocument): Promise<number> {
+  async #restore(file: DatasetFileDocument, begun: ReadonlySet<string>): Promise<number> {
     const { files, clock } = this.#options;
     const now = clock.now();
-    const free = file.replicas.filter((replica) => isBeingDeleted(replica) && !hasBegun(replica));
+    const free = file.replicas.filter(
+      (replica) => isBeingDeleted(replica) && !hasBegun(replica) && !begun.has(replica.location),
+    );
     if (free.length === 0) return 0;
     const replicas = file.replicas.map((replica) => {
       if (!free.includes(replica)) return replica;

@@ -61,6 +61,12 @@ export class FilePoliciesRepository {
     return this.#policies.find({ nextAt: { $lte: now } }, order).toArray();
   }
 
+  /** True if a policy was not written since it was read. */
+  async isCurrent({ _id, revision }: Pick<FilePolicyDocument, '_id' | 'revision'>): Promise<boolean> {
+    const options = { projection: { _id: 1 }, readConcern: { level: 'majority' } } as const;
+    return (await this.#policies.findOne({ _id, revision }, options)) !== null;
+  }
+
   /** Records what a policy did, unless it was written since. */
   async applied(
     { _id, revision }: Pick<FilePolicyDocument, '_id' | 'revision'>,

@@ -91,9 +91,9 @@ export class FilePoliciesService {
     const errors = new InputErrors<SetFilePolicyCode>();
     checkPolicyName(errors, name);
     if (comment) errors.text(['comment'], comment, 1, 500);
-    await this.#check(errors, principal, input);
-    if (!errors.isEmpty) return { policy: null, userErrors: errors.all };
     const rules = rulesOf(input.rules);
+    if (!(await this.#isDisabled(principal, input))) await this.#check(errors, principal, input);
+    if (!errors.isEmpty) return { policy: null, userErrors: errors.all };
     const content = { rules, isEnabled: input.isEnabled ?? true, ...(comment ? { comment } : {}) };
     for (let tries = 0; tries < maxTries; tries += 1) {
       const policy = await this.#add(errors, principal, { experiment, name, content });
@@ -136,6 +136,25 @@ export class FilePoliciesService {
     if (!errors.isEmpty) return null;
     const same = newest && contentOf(newest) === contentOf({ ...version });
     return same ? known : policies.addVersion(known, version);
+  }
+
+  /**
+   * True if a policy is only disabled. This does not need what its rules name: the dataset, or the storage,
+   * may be gone. @throws DomainError FORBIDDEN
+   */
+  async #isDisabled(
+    principal: Principal,
+    { experiment, name, rules, isEnabled }: SetFilePolicy,
+  ): Promise<boolean> {
+    if (isEnabled !== false) return false;
+    const [newest] = (await this.#options.policies.named(experiment, name))?.versions ?? [];
+    if (!newest || canonicalJson(newest.rules) !== canonicalJson(rulesOf(rules))) return false;
+    const { datasetId } = newest.rules;
+    const dataset = datasetId === undefined ? null : await this.#options.datasets.find(datasetId);
+    if (dataset?.experiment === experiment) return false;
+    assertCan(principal, 'policy:manage', experiment);
+    assertCan(principal, 'job:manageAny', experiment);
+    return true;
   }
 
   async #check(
@@ -201,13 +220,16 @@ export class FilePoliciesService {
     const beganMs = clock.monotonicMs();
     let [totals, isComplete] = [noTotals, true];
     try {
-      for await (const { dataset, files, scope } of scan.files(input.experiment, rules)) {
-        const deletion = { by: principal.subject };
-        const { restoreDays } = rules;
-        const found = await marker.mark({ dataset, files, scope, deletion, restoreDays, isDryRun: true });
+      const { restoreDays } = rules;
+      const common = { deletion: { by: principal.subject }, restoreDays, isDryRun: true };
+      for await (const part of scan.parts(input.experiment, rules)) {
+        const found = await marker.mark(part.map((selected) => ({ ...selected, ...common })));
         isComplete &&= found !== undefined;
-        if (found) totals = addTotals(totals, found);
-        if (found && found.files > 0) addShare(shares, dataset._id, found);
+        totals = (found ?? []).reduce(addTotals, totals);
+        for (const [at, { dataset }] of part.entries()) {
+          const share = found?.[at];
+          if (share && share.files > 0) addShare(shares, dataset._id, share);
+        }
         if (clock.monotonicMs() - beganMs <= longestPreviewMs) continue;
         isComplete = false;
         break;

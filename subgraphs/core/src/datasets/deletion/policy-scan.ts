@@ -35,6 +35,21 @@ export class PolicyScan {
     this.#options = options;
   }
 
+  /** The files of {@link files} in parts whose users are searched together. */
+  async *parts(experiment: string, rules: FilePolicyRules): AsyncGenerator<readonly SelectedFiles[]> {
+    let part: SelectedFiles[] = [];
+    let count = 0;
+    for await (const selected of this.files(experiment, rules)) {
+      if (part.length > 0 && count + selected.files.length > filesTogether) {
+        yield part;
+        [part, count] = [[], 0];
+      }
+      part.push(selected);
+      count += selected.files.length;
+    }
+    if (part.length > 0) yield part;
+  }
+
   /** Files with available copies that are old enough. @throws MongoError if a read took too long */
   async *files(experiment: string, rules: FilePolicyRules): AsyncGenerator<SelectedFiles> {
     const { datasets, storages, clock } = this.#options;
@@ -60,14 +75,13 @@ export class PolicyScan {
     scope: DeletionScope,
   ): AsyncGenerator<SelectedFiles> {
     const { deletions } = this.#options;
-    let files: readonly DatasetFileDocument[];
-    let after = -1;
-    do {
-      const part = { datasetId: dataset._id, after, limit: filesTogether };
-      files = await deletions.candidates(part, { addedUntil });
+    const limit = filesTogether;
+    for (let after: number | undefined = -1; after !== undefined;) {
+      const part = { datasetId: dataset._id, after, limit };
+      const { files, next } = await deletions.candidates(part, dataset.totals.files, { addedUntil });
       if (files.length > 0) yield { dataset, files, scope };
-      after = files.at(-1)?.position ?? after;
-    } while (files.length === filesTogether);
+      after = next;
+    }
   }
 }
 
@@ -76,16 +90,16 @@ function lastUse({ lastUsedAt, updatedAt }: DatasetDocument): Date {
   return lastUsedAt && lastUsedAt > updatedAt ? lastUsedAt : updatedAt;
 }
 
-/** The policy of a single dataset, which its owner may set, deletes no files of all members. */
+/** Policies delete no files of all members: anyone can record these in a dataset. */
 function scopeOf(
   { experiment, owner }: DatasetDocument,
-  { datasetId, storageName, minReplicas }: FilePolicyRules,
+  { storageName, minReplicas }: FilePolicyRules,
   storages: readonly StorageFacts[],
   unchangedSince: Date,
 ): DeletionScope {
   return {
     owner: { experiment, owner },
-    includesShared: datasetId === undefined,
+    includesShared: false,
     ...{ storages, storageName, minReplicas, unchangedSince },
   };
 }

@@ -1,6 +1,5 @@
 /** Applies file policies: marks copies whose time is over. Runs on the leader; every step may be repeated. */
 import type { Clock } from '@rhizome/clock';
-import { isOverTime } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import { addTotals, type DeletionMarker, type DeletionTotals, noTotals } from './deletion-marker.js';
@@ -10,7 +9,7 @@ import type { PolicyScan } from './policy-scan.js';
 
 /** Dependencies of {@link PolicyWork}. */
 export interface PolicyWorkOptions {
-  readonly policies: Pick<FilePoliciesRepository, 'due' | 'applied'>;
+  readonly policies: Pick<FilePoliciesRepository, 'due' | 'applied' | 'isCurrent'>;
   readonly scan: PolicyScan;
   readonly marker: Pick<DeletionMarker, 'mark'>;
   readonly leader: LeaderWork;
@@ -64,8 +63,8 @@ export class PolicyWork {
     try {
       totals = await this.#mark(policy, signal);
     } catch (err) {
-      if (!isOverTime(err)) throw err;
-      log.warn({ err, policy: policy._id }, 'file policy not applied in time');
+      // It is tried again with the others that are due then: none waits for it.
+      log.warn({ err, policy: policy._id }, 'file policy not applied');
     }
     // Of an aborted term, the next leader begins again; marked copies are passed over.
     if (signal.aborted) return;
@@ -74,24 +73,22 @@ export class PolicyWork {
     if (copies > 0) log.info({ policy: policy._id, copies, bytes, keptFiles }, 'file policy applied');
   }
 
-  async #mark(
-    { _id, experiment, versions }: FilePolicyDocument,
-    signal: AbortSignal,
-  ): Promise<DeletionTotals> {
-    const { scan, marker, log } = this.#options;
+  async #mark(policy: FilePolicyDocument, signal: AbortSignal): Promise<DeletionTotals> {
+    const { policies, scan, marker, log } = this.#options;
+    const { _id, experiment, versions } = policy;
     const [version] = versions;
     let totals = noTotals;
     if (!version?.isEnabled) return totals;
     const { rules, author } = version;
     const deletion = { by: author, policy: { id: _id, version: version.version } };
-    for await (const { dataset, files, scope } of scan.files(experiment, rules)) {
-      if (signal.aborted) return totals;
-      const marked = await marker.mark({
-        ...{ dataset, files, scope, deletion, restoreDays: rules.restoreDays },
-      });
-      if (marked) totals = addTotals(totals, marked);
+    const { restoreDays } = rules;
+    for await (const part of scan.parts(experiment, rules)) {
+      // A change, such as that it is disabled, counts at once.
+      if (signal.aborted || !(await policies.isCurrent(policy))) return totals;
+      const marked = await marker.mark(part.map((selected) => ({ ...selected, deletion, restoreDays })));
+      if (marked) totals = marked.reduce(addTotals, totals);
       else
-        log.warn({ policy: _id, datasetId: dataset._id }, 'users of files not found in time; files are kept');
+        log.warn({ policy: _id, datasets: part.length }, 'users of files not found in time; files are kept');
     }
     return totals;
   }
