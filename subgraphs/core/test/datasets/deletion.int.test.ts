@@ -218,7 +218,7 @@ describe('deleteDatasetFiles', () => {
     // One that has begun is gone for the other name, too.
     await collection(db, datasetFilesCollection).updateOne(
       { datasetId, name: 'a' },
-      { $set: { 'replicas.0.deletion.startedAt': new Date() } },
+      { $set: { 'replicas.0.deletion.startedAt': new Date(0) } },
     );
     expect(await change('restoreDatasetFiles', { datasetId })).toMatchObject({
       copyCount: 1,
