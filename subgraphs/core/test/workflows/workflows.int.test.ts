@@ -137,6 +137,15 @@ describe('labelLayers', () => {
     });
   });
 
+  it('refuses a beginning of names that is longer than a name', async () => {
+    const workflow = await submit('prefix', [node('prefix-a')]);
+    const answer = core.ask(
+      'query ($id: ID!, $prefix: String!) { workflow(id: $id) { nodes(filter: { namePrefix: $prefix }) { totalCount } } }',
+      { id: workflow.id, prefix: 'a'.repeat(201) },
+    );
+    await expect(answer).rejects.toThrow('filter.namePrefix: 201');
+  });
+
   it('refuses a negative depth', async () => {
     const workflow = await submit('depth', [node('depth-a')]);
     const answer = core.ask(

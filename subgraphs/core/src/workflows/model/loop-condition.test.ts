@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isLoopDone, type LoopJob, loopCondition } from './loop-condition.js';
+import { isLoopDone, type LoopJob, loopCondition, neverMet } from './loop-condition.js';
 
 const failed: LoopJob = { exitCode: 3, metrics: { cpuSeconds: 12.5, isPartial: false }, outputs: [] };
 
@@ -34,4 +34,25 @@ describe('loopCondition', () => {
   ])('refuses %s', (text, expected) => {
     expect(loopCondition(text)).toEqual({ expected: expect.stringContaining(expected) });
   });
+});
+
+describe('neverMet', () => {
+  const check = (text: string): string | undefined => {
+    const condition = loopCondition(text);
+    return 'expected' in condition ? condition.expected : neverMet(condition, text, 3);
+  };
+
+  it.each(['result.state == "FINISHED"', 'iteration > 5', 'iteration == 3 && result.state == "DONE"'])(
+    'refuses %s',
+    (text) => {
+      expect(check(text)).toContain('SUCCEEDED, FAILED');
+    },
+  );
+
+  it.each(['result.state == "FAILED"', 'iteration >= 3', 'result.exitCode == 7', 'result.state != "FAILED"'])(
+    'takes %s',
+    (text) => {
+      expect(check(text)).toBeUndefined();
+    },
+  );
 });

@@ -2,7 +2,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { celCondition, type CelCondition, celLimits } from '../../shared/cel/cel-condition.js';
-import type { StoredNodeState } from './workflow.types.js';
+import { endedNodeStates, type StoredNodeState } from './workflow.types.js';
 
 const environment = new Environment({ limits: celLimits })
   .registerVariable({
@@ -23,6 +23,16 @@ const environment = new Environment({ limits: celLimits })
 /** Checks and compiles a condition. @returns the expected form if it is refused */
 export function loopCondition(text: string): CelCondition | { readonly expected: string } {
   return celCondition(environment, text, 'an iteration', 'result.exitCode == 0');
+}
+
+/** Checks that a condition is met for some end of a node. @returns the expected form if it is not */
+export function neverMet(condition: CelCondition, text: string, maxIterations: number): string | undefined {
+  // Values of other fields are unknown here.
+  if (text.replaceAll(/\bresult\.state\b/g, '').includes('result')) return undefined;
+  for (let iteration = maxIterations; iteration > 0; iteration -= 1)
+    for (const state of endedNodeStates)
+      if (condition.isMet({ result: { state }, iteration: BigInt(iteration) })) return undefined;
+  return `a condition that is met for some state (${endedNodeStates.join(', ')}) and iteration (1 to ${maxIterations})`;
 }
 
 /** Fields of the job of a node that a condition reads. */

@@ -8,7 +8,7 @@ import { defaultWalltimeSeconds } from '../../jobs/submit/normalise.js';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
-import { loopCondition } from '../model/loop-condition.js';
+import { loopCondition, neverMet } from '../model/loop-condition.js';
 import { checkInputs, inputBytes, inputsOf, placeOfInput } from './node-files.js';
 import type { WorkflowErrors } from './workflow-errors.js';
 import type { NodeInputSpec, NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
@@ -197,8 +197,11 @@ function checkUnit(
       maxIterations ?? 1,
       `2 to ${maxIterationsPerNode} with a condition`,
     );
-  const condition = until == null ? undefined : loopCondition(until);
-  if (condition && 'expected' in condition) errors.add([...own, 'until'], until, condition.expected);
+  if (until == null) return;
+  const condition = loopCondition(until);
+  const most = Math.min(maxIterations ?? 1, maxIterationsPerNode);
+  const expected = 'expected' in condition ? condition.expected : neverMet(condition, until, most);
+  if (expected !== undefined) errors.add([...own, 'until'], until, expected);
 }
 
 function checkNode(

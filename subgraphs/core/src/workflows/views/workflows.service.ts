@@ -66,6 +66,8 @@ export interface LayerView {
 }
 
 const maxNamed = 1000;
+/** Most characters of the beginning of a name: a name has no more. */
+const maxPrefix = 200;
 /** Most layers that one call shows. */
 const maxLayers = 1000;
 const maxKeptLayers = 100;
@@ -131,6 +133,8 @@ export class Workflows {
     checkFilter({ states, labels, names });
     checkDepth('minDepth', minDepth);
     checkDepth('maxDepth', maxDepth);
+    if ((namePrefix?.length ?? 0) > maxPrefix)
+      throw badInput('filter.namePrefix', namePrefix?.length, `at most ${maxPrefix} characters`);
     return this.#options.nodes.page(
       _id,
       {
