@@ -5,6 +5,7 @@ import type { AuditActorMapper, AuditClientMapper, AuditEntryMapper, AuditEntryC
 import type { ElevationMapper, ElevationConnectionMapper, GroupMapper, GroupConnectionMapper, GroupMemberMapper, GroupMemberConnectionMapper } from './identity/graph/roles.mappers.js';
 import type { GrantResultMapper, GroupMembershipMapper, KnownPrincipalMapper, KnownPrincipalConnectionMapper, MappingRuleMapper, MembershipMapper, RevocationMapper, RoleGrantMapper, RuleResultMapper, TokenCheckMapper, TokenExplanationMapper, TokenIssuerMapper, TokenIssuerVersionMapper, TokenIssuerVersionConnectionMapper, WorkerEnrolmentMapper, WorkerEnrolmentConnectionMapper } from './identity/graph/schema.mappers.js';
 import type { LinkedIdentityMapper } from './identity/graph/links.mappers.js';
+import type { MandateMapper, MandateConnectionMapper } from './agents/graph/mandates.mappers.js';
 import type { ProposalMapper, ProposalConnectionMapper, ProposalDecisionMapper, ProposalOutcomeMapper, ProposalPreviewMapper, ProposalTargetMapper } from './agents/graph/proposals.mappers.js';
 import type { RobotMapper, RobotConnectionMapper, RobotKeyMapper } from './identity/graph/robots.mappers.js';
 import type { SchemaChangeMapper, SchemaCheckMapper, SchemaCheckConnectionMapper, SchemaFindingMapper, SchemaUseMapper, SchemaVersionMapper, SchemaVersionConnectionMapper, SchemaVersionSubgraphMapper, SubgraphMapper } from './registry/graph/schema.mappers.js';
@@ -772,6 +773,55 @@ export type Experiment = {
   readonly name: Scalars['String']['output'];
 };
 
+/** A mandate to grant. An equal one of the caller gets the new limits. */
+export type GrantMandateInput = {
+  /** Subject of the agent. */
+  readonly agent: Scalars['String']['input'];
+  /** Experiment that the changes concern. */
+  readonly experiment: Scalars['String']['input'];
+  /** Time at which it ends, within 30 days. */
+  readonly expiresAt: Scalars['DateTime']['input'];
+  /** Fields of the input that the agent chooses, such as `selection`. All others must be absent, or have their default. */
+  readonly free?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Fields of the input of the mutation that must be as given here, at most 16 kB. */
+  readonly input?: InputMaybe<Scalars['JSON']['input']>;
+  /** Largest number of objects that it changes in one day (UTC), 1 to 10,000. */
+  readonly maxPerDay: Scalars['Int']['input'];
+  /** Name of the mutation. Changes that cannot be taken back have no mandates. */
+  readonly mutation: Scalars['String']['input'];
+  /** Reason, 1 to 500 characters. */
+  readonly reason: Scalars['String']['input'];
+};
+
+/** Result of `grantMandate`. */
+export type GrantMandatePayload = {
+  readonly __typename?: 'GrantMandatePayload';
+  /** The mandate; null if the input has errors. */
+  readonly mandate?: Maybe<Mandate>;
+  /** Errors that prevented the mandate; empty if there are none. */
+  readonly userErrors: ReadonlyArray<GrantMandateUserError>;
+};
+
+/** An error in the input of `grantMandate`. */
+export type GrantMandateUserError = UserError & {
+  readonly __typename?: 'GrantMandateUserError';
+  /** Code of the error, for programs. */
+  readonly code: GrantMandateUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `grantMandate`. */
+export type GrantMandateUserErrorCode =
+  /** The experiment asks for the decision of another person than that of the agent. */
+  | 'FOUR_EYES_REQUIRED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The mutation cannot be approved in advance: it does not exist, cannot be proposed, or cannot be taken back. */
+  | 'MUTATION_NOT_SUPPORTED';
+
 /** A role that a rule or a membership names. */
 export type GrantResult = {
   readonly __typename?: 'GrantResult';
@@ -1067,6 +1117,75 @@ export type LoginKind =
   /** Software. */
   | 'SERVICE';
 
+/** Changes of one kind that a person approves in advance: proposals of one agent that fit them run at once. */
+export type Mandate = {
+  readonly __typename?: 'Mandate';
+  /** Agent whose proposals it approves. */
+  readonly agent: Principal;
+  /** Time at which it was granted first. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Experiment that the changes concern. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of that experiment. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Time at which it ends. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Fields of the input that the agent chooses. */
+  readonly free: ReadonlyArray<Scalars['String']['output']>;
+  /** Person that granted it; the changes run as this person, with the rights that it has then. */
+  readonly grantor: Principal;
+  /** Opaque identifier, `mandate_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Fields of the input that must be as given here; others, unless `free` names them, must be absent. */
+  readonly input: Scalars['JSON']['output'];
+  /** True if it holds now. */
+  readonly isActive: Scalars['Boolean']['output'];
+  /** Largest number of objects that it changes in one day (UTC). */
+  readonly maxPerDay: Scalars['Int']['output'];
+  /** Name of the mutation. */
+  readonly mutation: Scalars['String']['output'];
+  /** Reason for the mandate. */
+  readonly reason: Scalars['String']['output'];
+  /** Time at which it was revoked; null if it was not. */
+  readonly revokedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Person that revoked it; null if it was not. */
+  readonly revokedBy?: Maybe<Principal>;
+  /** Number of objects that it has changed today. */
+  readonly usedToday: Scalars['Int']['output'];
+};
+
+/** A page of mandates, the newest first. */
+export type MandateConnection = {
+  readonly __typename?: 'MandateConnection';
+  /** The mandates with their cursors. */
+  readonly edges: ReadonlyArray<MandateEdge>;
+  /** The mandates. */
+  readonly nodes: ReadonlyArray<Mandate>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of mandates in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A mandate on a page. */
+export type MandateEdge = {
+  readonly __typename?: 'MandateEdge';
+  /** Cursor of the mandate, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The mandate. */
+  readonly node: Mandate;
+};
+
+/** Conditions on mandates. A mandate must meet every field given. */
+export type MandateFilter = {
+  /** Subject of the agent. */
+  readonly agent?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the experiment. */
+  readonly experiment?: InputMaybe<Scalars['String']['input']>;
+  /** True for mandates that hold now. */
+  readonly isActive?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
 /** A rule that maps claims to rights. */
 export type MappingRule = {
   readonly __typename?: 'MappingRule';
@@ -1155,6 +1274,11 @@ export type Mutation = {
   readonly endEnrolment: EndEnrolmentPayload;
   /** Ends a key of a robot. Tokens that were issued for the key are refused within seconds. */
   readonly endRobotKey: EndRobotKeyPayload;
+  /**
+   * Approves proposals of an agent in advance, within limits. Only a person who could approve them may do so, with the
+   * token of a login.
+   */
+  readonly grantMandate: GrantMandatePayload;
   /** Creates a code with which workers of a queue enrol. You need `worker:enrol` in all experiments that the queue admits. */
   readonly inviteWorkers: InviteWorkersPayload;
   /**
@@ -1179,6 +1303,11 @@ export type Mutation = {
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
   /** Ends a stop of agents. */
   readonly resumeAgents: ResumeAgentsPayload;
+  /**
+   * Revokes a mandate at once, also for changes that it has approved and that have not started. Its grantor and
+   * administrators of its experiment may revoke it.
+   */
+  readonly revokeMandate: RevokeMandatePayload;
   /** Revokes tokens: all processes refuse them within seconds, and open streams end. You may revoke your own tokens. */
   readonly revokeTokens: RevokeTokensPayload;
   /** Restores earlier schemas in every gateway. */
@@ -1273,6 +1402,11 @@ export type MutationendRobotKeyArgs = {
 };
 
 
+export type MutationgrantMandateArgs = {
+  input: GrantMandateInput;
+};
+
+
 export type MutationinviteWorkersArgs = {
   input: InviteWorkersInput;
 };
@@ -1305,6 +1439,11 @@ export type MutationremoveTokenIssuerArgs = {
 
 export type MutationresumeAgentsArgs = {
   input: ResumeAgentsInput;
+};
+
+
+export type MutationrevokeMandateArgs = {
+  input: RevokeMandateInput;
 };
 
 
@@ -1513,6 +1652,8 @@ export type ProposalDecision = {
   readonly by: Principal;
   /** True for an approval, false for a denial. */
   readonly isApproval: Scalars['Boolean']['output'];
+  /** Mandate by which that person approved in advance; null for a decision about this proposal alone. */
+  readonly mandateId?: Maybe<Scalars['ID']['output']>;
   /** Note of that person; null if there is none. */
   readonly note?: Maybe<Scalars['String']['output']>;
 };
@@ -1724,6 +1865,11 @@ export type Query = {
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
   /** Your linked identities, the one that makes the call included; empty if it has no links. */
   readonly linkedIdentities?: Maybe<ReadonlyArray<LinkedIdentity>>;
+  /**
+   * Mandates that the caller may see, the newest first: those that it granted, and those of experiments where it has
+   * `proposal:read`; an agent sees its own. Null, with an error, in a gateway without a store for them.
+   */
+  readonly mandates?: Maybe<MandateConnection>;
   /** Stops and budgets that concern the calling agent, or the agents of the calling person. */
   readonly myAgentLimits?: Maybe<AgentLimits>;
   /**
@@ -1813,6 +1959,13 @@ export type QueryknownPrincipalArgs = {
 
 export type QueryknownPrincipalsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QuerymandatesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<MandateFilter>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2066,6 +2219,37 @@ export type RevocationKind =
   | 'TOKEN'
   /** All tokens of a worker. */
   | 'WORKER';
+
+/** A mandate to revoke. */
+export type RevokeMandateInput = {
+  /** Identifier of the mandate. */
+  readonly id: Scalars['ID']['input'];
+};
+
+/** Result of `revokeMandate`. */
+export type RevokeMandatePayload = {
+  readonly __typename?: 'RevokeMandatePayload';
+  /** The mandate; null if you may not see it. */
+  readonly mandate?: Maybe<Mandate>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RevokeMandateUserError>;
+};
+
+/** An error in the input of `revokeMandate`. */
+export type RevokeMandateUserError = UserError & {
+  readonly __typename?: 'RevokeMandateUserError';
+  /** Code of the error, for programs. */
+  readonly code: RevokeMandateUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `revokeMandate`. */
+export type RevokeMandateUserErrorCode =
+  /** The mandate does not exist, or you may not see it. */
+  | 'MANDATE_NOT_FOUND';
 
 /** Tokens to revoke. */
 export type RevokeTokensInput = {
@@ -3426,6 +3610,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<EndElevationUserError, 'code'> & { code: _RefType['EndElevationUserErrorCode'] } & { __typename: 'EndElevationUserError' } )
     | ( Omit<EndEnrolmentUserError, 'code'> & { code: _RefType['EndEnrolmentUserErrorCode'] } & { __typename: 'EndEnrolmentUserError' } )
     | ( Omit<EndRobotKeyUserError, 'code'> & { code: _RefType['EndRobotKeyUserErrorCode'] } & { __typename: 'EndRobotKeyUserError' } )
+    | ( Omit<GrantMandateUserError, 'code'> & { code: _RefType['GrantMandateUserErrorCode'] } & { __typename: 'GrantMandateUserError' } )
     | ( Omit<InviteWorkersUserError, 'code'> & { code: _RefType['InviteWorkersUserErrorCode'] } & { __typename: 'InviteWorkersUserError' } )
     | ( Omit<LinkIdentityUserError, 'code'> & { code: _RefType['LinkIdentityUserErrorCode'] } & { __typename: 'LinkIdentityUserError' } )
     | ( Omit<PublishSchemaUserError, 'code'> & { code: _RefType['PublishSchemaUserErrorCode'] } & { __typename: 'PublishSchemaUserError' } )
@@ -3433,6 +3618,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RegisterSubgraphUserError, 'code'> & { code: _RefType['RegisterSubgraphUserErrorCode'] } & { __typename: 'RegisterSubgraphUserError' } )
     | ( Omit<RemoveTokenIssuerUserError, 'code'> & { code: _RefType['RemoveTokenIssuerUserErrorCode'] } & { __typename: 'RemoveTokenIssuerUserError' } )
     | ( Omit<ResumeAgentsUserError, 'code'> & { code: _RefType['ResumeAgentsUserErrorCode'] } & { __typename: 'ResumeAgentsUserError' } )
+    | ( Omit<RevokeMandateUserError, 'code'> & { code: _RefType['RevokeMandateUserErrorCode'] } & { __typename: 'RevokeMandateUserError' } )
     | ( Omit<RevokeTokensUserError, 'code'> & { code: _RefType['RevokeTokensUserErrorCode'] } & { __typename: 'RevokeTokensUserError' } )
     | ( Omit<RollbackSchemaUserError, 'code'> & { code: _RefType['RollbackSchemaUserErrorCode'] } & { __typename: 'RollbackSchemaUserError' } )
     | ( Omit<RotateSigningKeyUserError, 'code'> & { code: _RefType['RotateSigningKeyUserErrorCode'] } & { __typename: 'RotateSigningKeyUserError' } )
@@ -3516,6 +3702,10 @@ export type ResolversTypes = {
   EndRobotKeyUserError: ResolverTypeWrapper<Omit<EndRobotKeyUserError, 'code'> & { code: ResolversTypes['EndRobotKeyUserErrorCode'] }>;
   EndRobotKeyUserErrorCode: ResolverTypeWrapper<'ROBOT_KEY_NOT_FOUND'>;
   Experiment: ResolverTypeWrapper<Experiment>;
+  GrantMandateInput: GrantMandateInput;
+  GrantMandatePayload: ResolverTypeWrapper<Omit<GrantMandatePayload, 'mandate' | 'userErrors'> & { mandate?: Maybe<ResolversTypes['Mandate']>, userErrors: ReadonlyArray<ResolversTypes['GrantMandateUserError']> }>;
+  GrantMandateUserError: ResolverTypeWrapper<Omit<GrantMandateUserError, 'code'> & { code: ResolversTypes['GrantMandateUserErrorCode'] }>;
+  GrantMandateUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'MUTATION_NOT_SUPPORTED' | 'FOUR_EYES_REQUIRED'>;
   GrantResult: ResolverTypeWrapper<GrantResultMapper>;
   GrantableRole: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'SERVICE'>;
   Group: ResolverTypeWrapper<GroupMapper>;
@@ -3539,6 +3729,10 @@ export type ResolversTypes = {
   LinkIdentityUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TOKEN_NOT_ACCEPTED' | 'TOKEN_TOO_OLD' | 'TOKEN_USED' | 'NOT_A_PERSON' | 'SAME_IDENTITY' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES'>;
   LinkedIdentity: ResolverTypeWrapper<LinkedIdentityMapper>;
   LoginKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE'>;
+  Mandate: ResolverTypeWrapper<MandateMapper>;
+  MandateConnection: ResolverTypeWrapper<MandateConnectionMapper>;
+  MandateEdge: ResolverTypeWrapper<Omit<MandateEdge, 'node'> & { node: ResolversTypes['Mandate'] }>;
+  MandateFilter: MandateFilter;
   MappingRule: ResolverTypeWrapper<MappingRuleMapper>;
   Membership: ResolverTypeWrapper<MembershipMapper>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -3587,6 +3781,10 @@ export type ResolversTypes = {
   ResumeAgentsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   Revocation: ResolverTypeWrapper<RevocationMapper>;
   RevocationKind: ResolverTypeWrapper<'TOKEN' | 'LOGIN' | 'PRINCIPAL' | 'WORKER' | 'ISSUER'>;
+  RevokeMandateInput: RevokeMandateInput;
+  RevokeMandatePayload: ResolverTypeWrapper<Omit<RevokeMandatePayload, 'mandate' | 'userErrors'> & { mandate?: Maybe<ResolversTypes['Mandate']>, userErrors: ReadonlyArray<ResolversTypes['RevokeMandateUserError']> }>;
+  RevokeMandateUserError: ResolverTypeWrapper<Omit<RevokeMandateUserError, 'code'> & { code: ResolversTypes['RevokeMandateUserErrorCode'] }>;
+  RevokeMandateUserErrorCode: ResolverTypeWrapper<'MANDATE_NOT_FOUND'>;
   RevokeTokensInput: RevokeTokensInput;
   RevokeTokensPayload: ResolverTypeWrapper<Omit<RevokeTokensPayload, 'revocation' | 'userErrors'> & { revocation?: Maybe<ResolversTypes['Revocation']>, userErrors: ReadonlyArray<ResolversTypes['RevokeTokensUserError']> }>;
   RevokeTokensUserError: ResolverTypeWrapper<Omit<RevokeTokensUserError, 'code'> & { code: ResolversTypes['RevokeTokensUserErrorCode'] }>;
@@ -3741,6 +3939,9 @@ export type ResolversParentTypes = {
   EndRobotKeyPayload: Omit<EndRobotKeyPayload, 'key' | 'userErrors'> & { key?: Maybe<ResolversParentTypes['RobotKey']>, userErrors: ReadonlyArray<ResolversParentTypes['EndRobotKeyUserError']> };
   EndRobotKeyUserError: EndRobotKeyUserError;
   Experiment: Experiment;
+  GrantMandateInput: GrantMandateInput;
+  GrantMandatePayload: Omit<GrantMandatePayload, 'mandate' | 'userErrors'> & { mandate?: Maybe<ResolversParentTypes['Mandate']>, userErrors: ReadonlyArray<ResolversParentTypes['GrantMandateUserError']> };
+  GrantMandateUserError: GrantMandateUserError;
   GrantResult: GrantResultMapper;
   Group: GroupMapper;
   GroupConnection: GroupConnectionMapper;
@@ -3760,6 +3961,10 @@ export type ResolversParentTypes = {
   LinkIdentityPayload: Omit<LinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversParentTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversParentTypes['LinkIdentityUserError']> };
   LinkIdentityUserError: LinkIdentityUserError;
   LinkedIdentity: LinkedIdentityMapper;
+  Mandate: MandateMapper;
+  MandateConnection: MandateConnectionMapper;
+  MandateEdge: Omit<MandateEdge, 'node'> & { node: ResolversParentTypes['Mandate'] };
+  MandateFilter: MandateFilter;
   MappingRule: MappingRuleMapper;
   Membership: MembershipMapper;
   Mutation: Record<PropertyKey, never>;
@@ -3799,6 +4004,9 @@ export type ResolversParentTypes = {
   ResumeAgentsPayload: Omit<ResumeAgentsPayload, 'stop' | 'userErrors'> & { stop?: Maybe<ResolversParentTypes['AgentStop']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeAgentsUserError']> };
   ResumeAgentsUserError: ResumeAgentsUserError;
   Revocation: RevocationMapper;
+  RevokeMandateInput: RevokeMandateInput;
+  RevokeMandatePayload: Omit<RevokeMandatePayload, 'mandate' | 'userErrors'> & { mandate?: Maybe<ResolversParentTypes['Mandate']>, userErrors: ReadonlyArray<ResolversParentTypes['RevokeMandateUserError']> };
+  RevokeMandateUserError: RevokeMandateUserError;
   RevokeTokensInput: RevokeTokensInput;
   RevokeTokensPayload: Omit<RevokeTokensPayload, 'revocation' | 'userErrors'> & { revocation?: Maybe<ResolversParentTypes['Revocation']>, userErrors: ReadonlyArray<ResolversParentTypes['RevokeTokensUserError']> };
   RevokeTokensUserError: RevokeTokensUserError;
@@ -4181,6 +4389,20 @@ export type ExperimentResolvers<ContextType = SubgraphContext, ParentType extend
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type GrantMandatePayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['GrantMandatePayload'] = ResolversParentTypes['GrantMandatePayload']> = {
+  mandate?: Resolver<Maybe<ResolversTypes['Mandate']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['GrantMandateUserError']>, ParentType, ContextType>;
+};
+
+export type GrantMandateUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['GrantMandateUserError'] = ResolversParentTypes['GrantMandateUserError']> = {
+  code?: Resolver<ResolversTypes['GrantMandateUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type GrantMandateUserErrorCodeResolvers = EnumResolverSignature<{ FOUR_EYES_REQUIRED?: any, INVALID_VALUE?: any, MUTATION_NOT_SUPPORTED?: any }, ResolversTypes['GrantMandateUserErrorCode']>;
+
 export type GrantResultResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['GrantResult'] = ResolversParentTypes['GrantResult']> = {
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
   experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -4313,6 +4535,37 @@ export type LinkedIdentityResolvers<ContextType = SubgraphContext, ParentType ex
 
 export type LoginKindResolvers = EnumResolverSignature<{ HUMAN?: any, SERVICE?: any }, ResolversTypes['LoginKind']>;
 
+export type MandateResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Mandate'] = ResolversParentTypes['Mandate']> = {
+  agent?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  free?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  grantor?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  input?: Resolver<ResolversTypes['JSON'], ParentType, ContextType>;
+  isActive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  maxPerDay?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  mutation?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  usedToday?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type MandateConnectionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['MandateConnection'] = ResolversParentTypes['MandateConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['MandateEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Mandate']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type MandateEdgeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['MandateEdge'] = ResolversParentTypes['MandateEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Mandate'], ParentType, ContextType>;
+};
+
 export type MappingRuleResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['MappingRule'] = ResolversParentTypes['MappingRule']> = {
   claims?: Resolver<ReadonlyArray<ResolversTypes['ClaimCondition']>, ParentType, ContextType>;
   entitlements?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -4349,6 +4602,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   endElevation?: Resolver<ResolversTypes['EndElevationPayload'], ParentType, ContextType, RequireFields<MutationendElevationArgs, 'input'>>;
   endEnrolment?: Resolver<ResolversTypes['EndEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationendEnrolmentArgs, 'input'>>;
   endRobotKey?: Resolver<ResolversTypes['EndRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationendRobotKeyArgs, 'input'>>;
+  grantMandate?: Resolver<ResolversTypes['GrantMandatePayload'], ParentType, ContextType, RequireFields<MutationgrantMandateArgs, 'input'>>;
   inviteWorkers?: Resolver<ResolversTypes['InviteWorkersPayload'], ParentType, ContextType, RequireFields<MutationinviteWorkersArgs, 'input'>>;
   linkIdentity?: Resolver<ResolversTypes['LinkIdentityPayload'], ParentType, ContextType, RequireFields<MutationlinkIdentityArgs, 'input'>>;
   publishSchema?: Resolver<ResolversTypes['PublishSchemaPayload'], ParentType, ContextType, RequireFields<MutationpublishSchemaArgs, 'input'>>;
@@ -4356,6 +4610,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   registerSubgraph?: Resolver<ResolversTypes['RegisterSubgraphPayload'], ParentType, ContextType, RequireFields<MutationregisterSubgraphArgs, 'input'>>;
   removeTokenIssuer?: Resolver<ResolversTypes['RemoveTokenIssuerPayload'], ParentType, ContextType, RequireFields<MutationremoveTokenIssuerArgs, 'input'>>;
   resumeAgents?: Resolver<ResolversTypes['ResumeAgentsPayload'], ParentType, ContextType, RequireFields<MutationresumeAgentsArgs, 'input'>>;
+  revokeMandate?: Resolver<ResolversTypes['RevokeMandatePayload'], ParentType, ContextType, RequireFields<MutationrevokeMandateArgs, 'input'>>;
   revokeTokens?: Resolver<ResolversTypes['RevokeTokensPayload'], ParentType, ContextType, RequireFields<MutationrevokeTokensArgs, 'input'>>;
   rollbackSchema?: Resolver<ResolversTypes['RollbackSchemaPayload'], ParentType, ContextType, RequireFields<MutationrollbackSchemaArgs, 'input'>>;
   rotateSigningKey?: Resolver<ResolversTypes['RotateSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationrotateSigningKeyArgs, 'input'>>;
@@ -4441,6 +4696,7 @@ export type ProposalDecisionResolvers<ContextType = SubgraphContext, ParentType 
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   isApproval?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  mandateId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
@@ -4514,6 +4770,7 @@ export type QueryResolvers<ContextType = SubgraphContext, ParentType extends Res
   knownPrincipal?: Resolver<Maybe<ResolversTypes['KnownPrincipal']>, ParentType, ContextType, RequireFields<QueryknownPrincipalArgs, 'id'>>;
   knownPrincipals?: Resolver<Maybe<ResolversTypes['KnownPrincipalConnection']>, ParentType, ContextType, RequireFields<QueryknownPrincipalsArgs, 'first'>>;
   linkedIdentities?: Resolver<Maybe<ReadonlyArray<ResolversTypes['LinkedIdentity']>>, ParentType, ContextType>;
+  mandates?: Resolver<Maybe<ResolversTypes['MandateConnection']>, ParentType, ContextType, RequireFields<QuerymandatesArgs, 'first'>>;
   myAgentLimits?: Resolver<Maybe<ResolversTypes['AgentLimits']>, ParentType, ContextType>;
   proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType, RequireFields<QueryproposalArgs, 'id'>>;
   proposals?: Resolver<Maybe<ResolversTypes['ProposalConnection']>, ParentType, ContextType, RequireFields<QueryproposalsArgs, 'first'>>;
@@ -4599,6 +4856,20 @@ export type RevocationResolvers<ContextType = SubgraphContext, ParentType extend
 };
 
 export type RevocationKindResolvers = EnumResolverSignature<{ ISSUER?: any, LOGIN?: any, PRINCIPAL?: any, TOKEN?: any, WORKER?: any }, ResolversTypes['RevocationKind']>;
+
+export type RevokeMandatePayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RevokeMandatePayload'] = ResolversParentTypes['RevokeMandatePayload']> = {
+  mandate?: Resolver<Maybe<ResolversTypes['Mandate']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RevokeMandateUserError']>, ParentType, ContextType>;
+};
+
+export type RevokeMandateUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RevokeMandateUserError'] = ResolversParentTypes['RevokeMandateUserError']> = {
+  code?: Resolver<ResolversTypes['RevokeMandateUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RevokeMandateUserErrorCodeResolvers = EnumResolverSignature<{ MANDATE_NOT_FOUND?: any }, ResolversTypes['RevokeMandateUserErrorCode']>;
 
 export type RevokeTokensPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RevokeTokensPayload'] = ResolversParentTypes['RevokeTokensPayload']> = {
   revocation?: Resolver<Maybe<ResolversTypes['Revocation']>, ParentType, ContextType>;
@@ -5025,7 +5296,7 @@ export type UnlinkIdentityUserErrorResolvers<ContextType = SubgraphContext, Pare
 export type UnlinkIdentityUserErrorCodeResolvers = EnumResolverSignature<{ LINK_NOT_FOUND?: any }, ResolversTypes['UnlinkIdentityUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'ApproveProposalUserError' | 'CheckSchemaUserError' | 'CreateProposalUserError' | 'DecideEnrolmentUserError' | 'DenyProposalUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'LinkIdentityUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'ResumeAgentsUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetAgentBudgetUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'StopAgentsUserError' | 'SuspendPrincipalUserError' | 'UnlinkIdentityUserError' | 'WithdrawProposalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'ApproveProposalUserError' | 'CheckSchemaUserError' | 'CreateProposalUserError' | 'DecideEnrolmentUserError' | 'DenyProposalUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'GrantMandateUserError' | 'InviteWorkersUserError' | 'LinkIdentityUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'ResumeAgentsUserError' | 'RevokeMandateUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetAgentBudgetUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'StopAgentsUserError' | 'SuspendPrincipalUserError' | 'UnlinkIdentityUserError' | 'WithdrawProposalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
 };
 
 export type WithdrawProposalPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawProposalPayload'] = ResolversParentTypes['WithdrawProposalPayload']> = {
@@ -5148,6 +5419,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   EndRobotKeyUserError?: EndRobotKeyUserErrorResolvers<ContextType>;
   EndRobotKeyUserErrorCode?: EndRobotKeyUserErrorCodeResolvers;
   Experiment?: ExperimentResolvers<ContextType>;
+  GrantMandatePayload?: GrantMandatePayloadResolvers<ContextType>;
+  GrantMandateUserError?: GrantMandateUserErrorResolvers<ContextType>;
+  GrantMandateUserErrorCode?: GrantMandateUserErrorCodeResolvers;
   GrantResult?: GrantResultResolvers<ContextType>;
   GrantableRole?: GrantableRoleResolvers;
   Group?: GroupResolvers<ContextType>;
@@ -5169,6 +5443,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   LinkIdentityUserErrorCode?: LinkIdentityUserErrorCodeResolvers;
   LinkedIdentity?: LinkedIdentityResolvers<ContextType>;
   LoginKind?: LoginKindResolvers;
+  Mandate?: MandateResolvers<ContextType>;
+  MandateConnection?: MandateConnectionResolvers<ContextType>;
+  MandateEdge?: MandateEdgeResolvers<ContextType>;
   MappingRule?: MappingRuleResolvers<ContextType>;
   Membership?: MembershipResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
@@ -5209,6 +5486,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   ResumeAgentsUserErrorCode?: ResumeAgentsUserErrorCodeResolvers;
   Revocation?: RevocationResolvers<ContextType>;
   RevocationKind?: RevocationKindResolvers;
+  RevokeMandatePayload?: RevokeMandatePayloadResolvers<ContextType>;
+  RevokeMandateUserError?: RevokeMandateUserErrorResolvers<ContextType>;
+  RevokeMandateUserErrorCode?: RevokeMandateUserErrorCodeResolvers;
   RevokeTokensPayload?: RevokeTokensPayloadResolvers<ContextType>;
   RevokeTokensUserError?: RevokeTokensUserErrorResolvers<ContextType>;
   RevokeTokensUserErrorCode?: RevokeTokensUserErrorCodeResolvers;

@@ -46,6 +46,7 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Query.proposals': 'everybody may read the own proposals; others need proposal:read',
     'Query.agentBudgets': 'everybody may read the limits of the own agents; others need admin:*',
     'Query.agentStops': 'everybody may read the limits of the own agents; others need admin:*',
+    'Query.mandates': 'everybody may read the own mandates; others need proposal:read',
     'Query.myAgentLimits': 'everybody may read the own limits',
     'Query.linkedIdentities': 'everybody may read the own identities',
     'Mutation.linkIdentity': 'the tokens of both identities are the evidence; the service checks them',
@@ -65,7 +66,13 @@ const own: Readonly<Record<string, readonly string[]>> = {
   core: ['Mutation.withdrawSubmissionConsent'],
   gateway: [
     ...['Mutation.createProposal', 'Mutation.approveProposal', 'Mutation.denyProposal'],
-    ...['Mutation.withdrawProposal', 'Mutation.setAgentBudget', 'Mutation.stopAgents', 'Mutation.resumeAgents'],
+    ...[
+      'Mutation.withdrawProposal',
+      'Mutation.setAgentBudget',
+      'Mutation.stopAgents',
+      'Mutation.resumeAgents',
+    ],
+    ...['Mutation.grantMandate', 'Mutation.revokeMandate'],
   ],
 };
 

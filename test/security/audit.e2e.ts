@@ -106,7 +106,15 @@ const kindOf = (field: string): string => (field === 'redeemSecrets' ? 'SECRET_R
 /** Mutations that concern the caller alone, and that a reader may call with any input. */
 const openToReaders = [
   ...['approveProposal', 'createProposal', 'denyProposal'],
-  ...['endElevation', 'revokeJobAccess', 'startElevation', 'unlinkIdentity', 'withdrawProposal'],
+  ...[
+    'endElevation',
+    'grantMandate',
+    'revokeJobAccess',
+    'revokeMandate',
+    'startElevation',
+    'unlinkIdentity',
+    'withdrawProposal',
+  ],
   'withdrawSubmissionConsent',
 ];
 

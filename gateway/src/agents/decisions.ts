@@ -44,7 +44,7 @@ export interface DecisionsOptions {
 }
 
 /** Time for which an approval waits for the end of its mutation, in milliseconds. */
-const waitMs = 20_000;
+export const approvalWaitMs = 20_000;
 
 /** Approves, denies and withdraws proposals. */
 export class Decisions {
@@ -78,7 +78,7 @@ export class Decisions {
     }
     const approved = await proposals.approve(found._id, by, note ?? null);
     if (!approved) return this.#conflict(found, by);
-    await fulfilsWithin(executions.run(approved), waitMs);
+    await fulfilsWithin(executions.run(approved), approvalWaitMs);
     return { proposal: await this.#again(approved, by), userErrors: [] };
   }
 

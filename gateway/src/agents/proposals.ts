@@ -8,11 +8,14 @@ import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import type { AuditRecorder } from '../audit/index.js';
 import type { BorrowEngine } from '../own-operation.js';
+import type { CreateProposalInput } from '../types.generated.js';
 import { BudgetChanges } from './budgets/budget-changes.js';
 import { AgentMeter } from './budgets/meter.js';
-import { ProposalMaker } from './create-proposal.js';
+import { type CreateResult, ProposalMaker } from './create-proposal.js';
 import { Decisions } from './decisions.js';
 import { Executions } from './executions.js';
+import { MandateApprovals } from './mandates/approvals.js';
+import { MandateGrants } from './mandates/grants.js';
 
 /** Ports of {@link Proposals}. */
 export interface ProposalsPorts {
@@ -37,8 +40,10 @@ export class Proposals {
   readonly decisions: Decisions;
   readonly executions: Executions;
   readonly budgetChanges: BudgetChanges;
+  readonly mandateGrants: MandateGrants;
   /** Counts what agents use. */
   readonly meter: AgentMeter;
+  readonly #mandated: MandateApprovals;
   readonly #agents: () => Agents | undefined;
   readonly #clock: Clock;
 
@@ -64,6 +69,22 @@ export class Proposals {
     const { meter } = this;
     this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock, meter });
     this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
+    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock, meter: this.meter });
+    const { executions } = this;
+    this.mandateGrants = new MandateGrants({ agents: opened, borrow, isOwn, identity, clock });
+    this.#mandated = new MandateApprovals({ agents: opened, borrow, executions, rights, clock, log });
+    this.decisions = new Decisions({ agents: opened, borrow, executions, identity, clock });
+  }
+
+  /** Makes a proposal; one that fits a mandate runs at once. @throws DomainError as its maker does */
+  async create(input: CreateProposalInput, by: Principal): Promise<CreateResult> {
+    const made = await this.maker.create(input, by);
+    return made.proposal ? { ...made, proposal: await this.#mandated.apply(made.proposal) } : made;
+  }
+
+  /** Mandates of agents. @throws DomainError SERVICE_UNAVAILABLE as {@link store} does */
+  get mandates(): Agents['mandates'] {
+    return this.#opened.mandates;
   }
 
   /** Stored proposals. @throws DomainError SERVICE_UNAVAILABLE in a gateway without a store for them */

@@ -45,3 +45,5 @@ export {
   sees,
   statusAt,
 } from './proposals/visibility.js';
+export type { MandateDocument } from './mandates/mandate.document.js';
+export { fits, mayRevoke, type MandatesService } from './mandates/mandates.service.js';

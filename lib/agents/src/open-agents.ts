@@ -1,6 +1,7 @@
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { BudgetsService } from './budgets/budgets.service.js';
+import { MandatesService } from './mandates/mandates.service.js';
 import { type ProposalSettings, ProposalsService } from './proposals/proposals.service.js';
 import { openAgentsStore } from './store/open.repository.js';
 
@@ -17,6 +18,7 @@ export interface AgentsSettings extends ProposalSettings {
 export interface Agents {
   readonly proposals: ProposalsService;
   readonly budgets: BudgetsService;
+  readonly mandates: MandatesService;
   /** Experiments whose proposals another person must decide. */
   readonly fourEyes: ReadonlySet<string>;
   close(): Promise<void>;
@@ -32,6 +34,7 @@ export async function openAgents(
   return {
     proposals: new ProposalsService({ ...settings, ...parts }),
     budgets: new BudgetsService({ budgets: store.budgets, clock }),
+    mandates: new MandatesService({ mandates: store.mandates, usage: store.budgets, clock }),
     fourEyes: new Set(fourEyes),
     close: () => store.close(),
   };

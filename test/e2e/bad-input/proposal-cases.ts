@@ -6,6 +6,12 @@ const unknownField: Row = ['an unknown field', 'colour', 'red', { code: 'BAD_USE
 const ofNobody = { agent: 'agt_none', experiment: 'larkspur' };
 const noSuchProposal = { id: 'pr-00000000' };
 
+/** A mandate of the next days. */
+const mandate = {
+  ...{ agent: 'agt_none', experiment: 'larkspur', mutation: 'retryJobs', free: ['selection'], maxPerDay: 10 },
+  ...{ expiresAt: new Date(Date.now() + 86_400_000).toISOString(), reason: 'Nights' },
+};
+
 /** Inputs of these mutations; other tests send good ones. */
 export const proposalInputs: GoodInputs = {
   createProposal: [
@@ -22,6 +28,8 @@ export const proposalInputs: GoodInputs = {
   setAgentBudget: ['SetAgentBudgetInput', { ...ofNobody, unit: 'CALLS', window: 'DAY', limit: 10 }],
   stopAgents: ['StopAgentsInput', { ...ofNobody, reason: 'It loops' }],
   resumeAgents: ['ResumeAgentsInput', ofNobody],
+  grantMandate: ['GrantMandateInput', mandate],
+  revokeMandate: ['RevokeMandateInput', { id: 'mandate_none' }],
 };
 
 /** All of them. */
@@ -59,5 +67,16 @@ export const proposalCases: readonly BadInput[] = [
     unknownField,
   ]),
   ...casesOf('resumeAgents', 'INVALID_VALUE', [['an empty experiment', 'experiment', ''], unknownField]),
+  ...casesOf('grantMandate', 'INVALID_VALUE', [
+    ['a mutation without a way back', 'mutation', 'cancelJobs', { code: 'MUTATION_NOT_SUPPORTED' }],
+    ['a field that is none', 'free', ['selection', 'colour'], { names: 'colour' }],
+    ['a field that is missing', 'free', [], { at: 'input', names: 'selection' }],
+    ['a fixed value of another type', 'input', { changes: 7 }, { names: 'changes' }],
+    ['no object a day', 'maxPerDay', 0],
+    ['an end after months', 'expiresAt', '2099-01-01T00:00:00.000Z'],
+    ['an empty reason', 'reason', ''],
+    unknownField,
+  ]),
+  ...casesOf('revokeMandate', 'MANDATE_NOT_FOUND', [['no mandate', 'id', 'mandate_nowhere'], unknownField]),
   ...casesOf('withdrawProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
 ];

@@ -212,6 +212,9 @@ const ofGateway: readonly Read[] = [
   query('myAgentLimits', '{ myAgentLimits { budgets { id } stops { id } } }', {
     marks: ({ targets }) => [targets.agentBudget],
   }),
+  query('mandates', '{ mandates(first: 100) { nodes { id } } }', {
+    marks: ({ targets }) => [targets.mandate],
+  }),
   query('proposals', '{ proposals(first: 100) { nodes { id } } }', { marks: ofProposals }),
   query('tokenIssuers', '{ tokenIssuers { name experimentNames } }', { at }),
   query('tokenIssuerVersions', '{ tokenIssuerVersions(name: "institute") { nodes { revision settings } } }', {

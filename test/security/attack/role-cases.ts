@@ -213,6 +213,11 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   setAgentBudget: () => ({ experiment: 'atlas', unit: 'CALLS', window: 'DAY', limit: 1 }),
   stopAgents: () => ({ experiment: 'atlas', reason: 'attack' }),
   resumeAgents: () => ({ experiment: 'atlas', agent: 'agt_none' }),
+  grantMandate: () => ({
+    ...{ agent: 'agt_none', experiment: 'atlas', mutation: 'holdJobs', free: ['selection', 'reason'] },
+    ...{ maxPerDay: 9, expiresAt: new Date(Date.now() + 86_400_000).toISOString(), reason: 'attack' },
+  }),
+  revokeMandate: ({ targets }) => ({ id: targets.mandate }),
   registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
   checkSchema: () => ({ subgraph: 'atlas', sdl }),
   publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),

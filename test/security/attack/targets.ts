@@ -44,6 +44,8 @@ export interface Targets {
   /** A limit and a stop of agents of atlas. */
   readonly agentBudget: string;
   readonly agentStop: string;
+  /** A mandate in atlas. */
+  readonly mandate: string;
   readonly atlasTask: string;
   /** Number of a run of epic. */
   readonly epicRun: number;
@@ -147,6 +149,7 @@ export async function prepareTargets(
     auditEntry: await auditEntryOf(api),
     proposal: await proposalOf(api, job),
     ...(await agentLimitsOf(api)),
+    mandate: await mandateOf(api),
   };
 }
 
@@ -219,13 +222,23 @@ function auditEntryOf(api: Api): Promise<string> {
   return waitFor('an audit entry about atlas', newest, { deadlineMs: 60_000 });
 }
 
-/** Limits agents of atlas, so that the attackers do not reach the limit, and stops one that does not exist. */
+/** Limits agents of atlas to more than the attackers use, and stops one that does not exist. */
 async function agentLimitsOf(api: Api): Promise<Pick<Targets, 'agentBudget' | 'agentStop'>> {
   const limit = { experiment: 'atlas', unit: 'CALLS', window: 'MONTH', limit: 1_000_000_000 };
   const { budget } = await api.change<{ budget: { id: string } }>('setAgentBudget', limit, 'budget { id }');
   const nobody = { experiment: 'atlas', agent: 'agt_none', reason: 'guarded' };
   const { stop } = await api.change<{ stop: { id: string } }>('stopAgents', nobody, 'stop { id }');
   return { agentBudget: budget.id, agentStop: stop.id };
+}
+
+/** Grants a mandate to an agent that does not exist. */
+async function mandateOf(api: Api): Promise<string> {
+  const input = {
+    ...{ agent: 'agt_none', experiment: 'atlas', mutation: 'holdJobs', free: ['selection', 'reason'] },
+    ...{ maxPerDay: 1, expiresAt: new Date(Date.now() + 86_400_000).toISOString(), reason: 'guarded' },
+  };
+  const made = await api.change<{ mandate: { id: string } }>('grantMandate', input, 'mandate { id }');
+  return made.mandate.id;
 }
 
 /** Proposes to cancel a job. */

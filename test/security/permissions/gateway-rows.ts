@@ -1,6 +1,6 @@
 /** Calls of the gateway's own fields: the audit log, identities and the schema registry. */
 import { robotInput, robotKeyInput } from '../robot-inputs.js';
-import { type Objects, issuerOf } from './objects.js';
+import { type Objects, issuerOf, mandateOn } from './objects.js';
 import { mutation, query, type Rows } from './row.js';
 import { subjectOf } from './world.js';
 
@@ -99,6 +99,11 @@ const agentRows: Rows = [
     found: (value, { stopId }) => (value as unknown as Named).some(({ id }) => id === stopId),
   }),
   query('myAgentLimits', '{ myAgentLimits { budgets { id } } }', undefined, { found: isAnswered }),
+  query('mandates', '{ mandates(first: 100) { nodes { id } } }', undefined, {
+    found: (value, { mandateId }) => (value as { nodes: Named }).nodes.some(({ id }) => id === mandateId),
+  }),
+  mutation('grantMandate', ({ experiment, stoppedAgent: agent }) => mandateOn(experiment, `no-${agent}`)),
+  mutation('revokeMandate', ({ mandateId: id }) => ({ id })),
   mutation('setAgentBudget', ({ experiment, stoppedAgent: agent }) => ({
     ...{ experiment, agent, unit: 'CALLS', window: 'DAY', limit: 10 },
   })),

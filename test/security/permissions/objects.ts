@@ -76,6 +76,8 @@ export interface Objects {
   readonly budgetId: string;
   readonly stopId: string;
   readonly stoppedAgent: string;
+  /** For this caller and target alone: a mandate of somebody else. */
+  readonly mandateId: string;
   /** Objects of the services of experiments, by the name of the experiment. */
   readonly ofServices: Readonly<Record<string, string | number>>;
   /** A job of each of them, as a gateway names it to the service. */
@@ -146,6 +148,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     ...{ jobId, taskId },
     proposalId: await proposalOf(system, caller, target, jobId),
     ...(await agentLimitsOf(system, experiment, name)),
+    mandateId: await mandateOf(system, experiment, name),
     uploadId: await uploadOf(system, caller, target),
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
@@ -162,6 +165,18 @@ async function agentLimitsOf(
   const { budget } = await mutate(system, 'setAgentBudget', limit, 'budget { id }');
   const { stop } = await mutate(system, 'stopAgents', { ...scope, reason: 'test' }, 'stop { id }');
   return { budgetId: String(budget.id), stopId: String(stop.id), stoppedAgent: scope.agent };
+}
+
+/** A mandate for holds, with an agent of this name. */
+export const mandateOn = (experiment: string, agent: string) => ({
+  ...{ agent, experiment, mutation: 'holdJobs', free: ['selection', 'reason'], maxPerDay: 1 },
+  ...{ expiresAt: new Date(Date.now() + 86_400_000).toISOString(), reason: 'test' },
+});
+
+async function mandateOf(system: System, experiment: string, name: string): Promise<string> {
+  const input = mandateOn(experiment, `agent-${name}`);
+  const { mandate } = await mutate(system, 'grantMandate', input, 'mandate { id }');
+  return String(mandate.id);
 }
 
 async function downtimeOf(system: System, queue: string): Promise<string> {

@@ -36,7 +36,7 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
         open().store.page(filter ?? {}, principal, { first: first ?? 20, after }),
     },
     Mutation: {
-      createProposal: (_parent, { input }, { principal }) => open().maker.create(input, principal),
+      createProposal: (_parent, { input }, { principal }) => open().create(input, principal),
       approveProposal: (_parent, { input }, { principal }) => open().decisions.approve(input, principal),
       denyProposal: (_parent, { input }, { principal }) => open().decisions.deny(input, principal),
       withdrawProposal: (_parent, { input }, { principal }) => open().decisions.withdraw(input, principal),
@@ -62,7 +62,10 @@ export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolver
       isDryRun: ({ preview }) => preview.isDryRun,
       dryRun: async (proposal) => parsed((await whole(proposal)).preview.dryRun),
     },
-    ProposalDecision: { by: ({ by }) => principalOf(by) },
+    ProposalDecision: {
+      by: ({ by }) => principalOf(by),
+      mandateId: ({ mandate }) => mandate ?? null,
+    },
     ProposalOutcome: {
       data: ({ data }) => parsed(data),
       errors: ({ errors }) => [...errors],

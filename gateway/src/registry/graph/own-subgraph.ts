@@ -10,6 +10,8 @@ import { ownAddress } from './own-address.js';
 import {
   budgetPolicies,
   budgetResolvers,
+  mandatePolicies,
+  mandateResolvers,
   type ProposalGraphOptions,
   proposalPolicies,
   proposalResolvers,
@@ -31,10 +33,11 @@ export function buildOwnSubgraph(
       auditResolvers(parts),
       proposalResolvers(parts),
       budgetResolvers(parts),
+      mandateResolvers(parts),
     ],
     policies: {
       ...{ ...graphPolicies, ...identityPolicies, ...auditPolicies },
-      ...{ ...proposalPolicies, ...budgetPolicies },
+      ...{ ...proposalPolicies, ...budgetPolicies, ...mandatePolicies },
     },
   });
 }

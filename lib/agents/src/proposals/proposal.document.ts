@@ -65,6 +65,8 @@ export interface StoredDecision {
   readonly by: string;
   readonly at: Date;
   readonly note: string | null;
+  /** Mandate by which the person approved in advance; absent from a decision about this proposal alone. */
+  readonly mandate?: string;
 }
 
 /** The run of an approved mutation. */

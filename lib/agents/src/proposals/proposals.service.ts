@@ -144,8 +144,13 @@ export class ProposalsService {
   }
 
   /** Approves a proposal and begins its run. Null if it does not wait any more. */
-  approve(id: string, by: Principal, note: string | null): Promise<ProposalDocument | null> {
-    const decision = this.#decision(true, by, note);
+  approve(
+    id: string,
+    by: Principal,
+    note: string | null,
+    mandate?: string,
+  ): Promise<ProposalDocument | null> {
+    const decision = { ...this.#decision(true, by, note), ...(mandate !== undefined && { mandate }) };
     const execution = {
       ...{ caller: storedCaller(by), run: this.#options.ids.next('run'), tries: 1 },
       leaseUntil: new Date(decision.at.getTime() + leaseMs),
@@ -205,7 +210,7 @@ export class ProposalsService {
 }
 
 /** Facts of a principal that its mutation runs with. */
-function storedCaller(principal: Principal): StoredCaller {
+export function storedCaller(principal: Principal): StoredCaller {
   const { kind, subject, grants, boundedBy, actions, issuer, tokenId, tokenKind } = principal;
   const { issuedAt, elevation, groups, linked } = principal;
   return {

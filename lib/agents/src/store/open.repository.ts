@@ -1,8 +1,10 @@
-/** Opens the collections of proposals and budgets. */
+/** Opens the collections of proposals, budgets and mandates. */
 import { connectMongo, ensureCollections } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import { budgetsCollection, stopsCollection, usageCollection } from '../budgets/budget.document.js';
 import { BudgetsRepository } from '../budgets/budgets.repository.js';
+import { mandatesCollection } from '../mandates/mandate.document.js';
+import { MandatesRepository } from '../mandates/mandates.repository.js';
 import { proposalsCollection } from '../proposals/proposal.document.js';
 import { ProposalsRepository } from '../proposals/proposals.repository.js';
 
@@ -10,6 +12,7 @@ import { ProposalsRepository } from '../proposals/proposals.repository.js';
 export interface AgentsStore {
   readonly proposals: ProposalsRepository;
   readonly budgets: BudgetsRepository;
+  readonly mandates: MandatesRepository;
   close(): Promise<void>;
 }
 
@@ -20,11 +23,13 @@ export async function openAgentsStore(uri: string, database: string, log: Logger
   const client = await connectMongo({ uri, appName: 'rhizome-agents', maxPoolSize: connections });
   try {
     const db = client.db(database);
-    const collections = [proposalsCollection, budgetsCollection, usageCollection, stopsCollection];
+    const limits = [budgetsCollection, usageCollection, stopsCollection];
+    const collections = [proposalsCollection, mandatesCollection, ...limits];
     await ensureCollections(db, collections, { log });
     return {
       proposals: new ProposalsRepository(db),
       budgets: new BudgetsRepository(db),
+      mandates: new MandatesRepository(db),
       close: () => client.close(),
     };
   } catch (error) {

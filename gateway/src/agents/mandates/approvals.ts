@@ -1,0 +1,95 @@
+/** Approves proposals of agents by mandates, as the people who granted them. */
+import {
+  type Agents,
+  decisionFault,
+  type MandateDocument,
+  type ProposalDocument,
+  statusAt,
+} from '@rhizome/agents';
+import {
+  can,
+  createPrincipal,
+  type CurrentRights,
+  never,
+  type Principal,
+  withCurrentRights,
+} from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import { fulfilsWithin } from '@rhizome/retry';
+import type { BorrowEngine } from '../../own-operation.js';
+import { approvalWaitMs } from '../decisions.js';
+import { type Executions, isStale } from '../executions.js';
+import { ruleOf } from '../mutation-rules.js';
+
+/** Ports of {@link MandateApprovals}. */
+export interface MandateApprovalsOptions {
+  readonly agents: () => Agents;
+  readonly borrow: BorrowEngine;
+  readonly executions: Executions;
+  readonly rights: () => CurrentRights;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Approves and runs proposals that fit a mandate. */
+export class MandateApprovals {
+  readonly #options: MandateApprovalsOptions;
+
+  constructor(options: MandateApprovalsOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the proposal as it is afterwards; unchanged if no mandate approves it. */
+  async apply(proposal: ProposalDocument): Promise<ProposalDocument> {
+    const { agents, clock, log } = this.#options;
+    const { agent, experiment, mutation } = proposal;
+    if (agent === null || experiment === null || statusAt(proposal, clock.now()) !== 'PROPOSED')
+      return proposal;
+    const { input } = JSON.parse(proposal.variables) as { readonly input: Readonly<Record<string, unknown>> };
+    for (const mandate of await agents().mandates.fitting({ agent, experiment, mutation, input })) {
+      try {
+        const approved = await this.#approve(proposal, mandate);
+        if (approved) return approved;
+      } catch (error) {
+        // The proposal waits for a person.
+        log.warn({ err: error, proposal: proposal._id, mandate: mandate._id }, 'mandate not applied');
+      }
+    }
+    return proposal;
+  }
+
+  /** The proposal after its run; undefined if the mandate does not approve it. */
+  async #approve(
+    proposal: ProposalDocument,
+    mandate: MandateDocument,
+  ): Promise<ProposalDocument | undefined> {
+    const { agents, borrow, executions } = this.#options;
+    const { proposals, mandates } = agents();
+    const grantor = await this.#grantorOf(proposal, mandate);
+    if (!grantor || (await isStale(borrow, grantor, proposal))) return undefined;
+    const objects = Math.max(1, proposal.preview.targetCount ?? 1);
+    if (!(await mandates.use(mandate, objects))) return undefined;
+    // A gateway that ends here leaves the objects counted: less is left, never more.
+    const approved = await proposals.approve(proposal._id, grantor, null, mandate._id);
+    if (!approved) {
+      await mandates.giveBack(mandate, objects);
+      return undefined;
+    }
+    await fulfilsWithin(executions.run(approved), approvalWaitMs);
+    return (await proposals.find(approved._id, grantor)) ?? approved;
+  }
+
+  /** The grantor with the rights of now; undefined if it may not approve the proposal itself. */
+  async #grantorOf(
+    proposal: ProposalDocument,
+    { caller, experiment }: MandateDocument,
+  ): Promise<Principal | undefined> {
+    const { rights, clock } = this.#options;
+    const before = createPrincipal({ ...caller, expiresAt: never });
+    const grantor = await withCurrentRights(before, rights(), clock.now());
+    if (!grantor || decisionFault(grantor, proposal) !== undefined) return undefined;
+    const action = ruleOf(proposal.mutation, true, false)?.action;
+    return action === undefined || can(grantor, action, experiment) ? grantor : undefined;
+  }
+}
