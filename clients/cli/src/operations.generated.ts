@@ -1674,6 +1674,35 @@ export type GrantJobAccessUserErrorCode =
   /** There are 200 grants for jobs of this owner already. */
   | 'TOO_MANY_GRANTS';
 
+/** A mandate to grant. An equal one of the caller gets the new limits. */
+export type GrantMandateInput = {
+  /** Subject of the agent. */
+  agent: string;
+  /** Experiment that the changes concern. */
+  experiment: string;
+  /** Time at which it ends, within 30 days. */
+  expiresAt: string;
+  /** Fields of the input that the agent chooses, such as `selection`. All others must be absent, or have their default. */
+  free?: Array<string> | null | undefined;
+  /** Fields of the input of the mutation that must be as given here, at most 16 kB. */
+  input?: unknown;
+  /** Largest number of objects that it changes in one day (UTC), 1 to 10,000. */
+  maxPerDay: number;
+  /** Name of the mutation. Changes that cannot be taken back have no mandates. */
+  mutation: string;
+  /** Reason, 1 to 500 characters. */
+  reason: string;
+};
+
+/** Code of an error of `grantMandate`. */
+export type GrantMandateUserErrorCode =
+  /** The experiment asks for the decision of another person than that of the agent. */
+  | 'FOUR_EYES_REQUIRED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The mutation cannot be approved in advance: it does not exist, cannot be proposed, or cannot be taken back. */
+  | 'MUTATION_NOT_SUPPORTED';
+
 /** Role that an issuer or a membership may give. */
 export type GrantableRole =
   /** Every permission in the experiment. */
@@ -2150,6 +2179,16 @@ export type LogStream =
   | 'STDERR'
   /** Standard output. */
   | 'STDOUT';
+
+/** Conditions on mandates. A mandate must meet every field given. */
+export type MandateFilter = {
+  /** Subject of the agent. */
+  agent?: string | null | undefined;
+  /** Name of the experiment. */
+  experiment?: string | null | undefined;
+  /** True for mandates that hold now. */
+  isActive?: boolean | null | undefined;
+};
 
 /** Nodes that get a state by hand. */
 export type MarkWorkflowNodesInput = {
@@ -3118,6 +3157,17 @@ export type RevokeJobAccessInput = {
 export type RevokeJobAccessUserErrorCode =
   /** No grant has this id, or it has ended, or you may not end it. */
   | 'ACCESS_NOT_FOUND';
+
+/** A mandate to revoke. */
+export type RevokeMandateInput = {
+  /** Identifier of the mandate. */
+  id: string;
+};
+
+/** Code of an error of `revokeMandate`. */
+export type RevokeMandateUserErrorCode =
+  /** The mandate does not exist, or you may not see it. */
+  | 'MANDATE_NOT_FOUND';
 
 /** Conditions of a payload that uses ROCm. */
 export type RocmRequirementInput = {
@@ -4895,6 +4945,31 @@ export type CliSetGroupMemberMutationVariables = Exact<{
 
 export type CliSetGroupMemberMutation = { setGroupMember: { member: { principalId: string, expiresAt: string | null } | null, userErrors: Array<{ code: SetGroupMemberUserErrorCode, message: string, path: Array<string> }> } };
 
+export type CliMandateFragment = { id: string, experimentName: string, mutation: string, input: unknown, free: Array<string>, maxPerDay: number, usedToday: number, reason: string, expiresAt: string, revokedAt: string | null, isActive: boolean, agent: { subject: string }, grantor: { subject: string } };
+
+export type CliMandatesQueryVariables = Exact<{
+  filter?: MandateFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliMandatesQuery = { mandates: { nodes: Array<{ id: string, experimentName: string, mutation: string, input: unknown, free: Array<string>, maxPerDay: number, usedToday: number, reason: string, expiresAt: string, revokedAt: string | null, isActive: boolean, agent: { subject: string }, grantor: { subject: string } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null };
+
+export type CliGrantMandateMutationVariables = Exact<{
+  input: GrantMandateInput;
+}>;
+
+
+export type CliGrantMandateMutation = { grantMandate: { mandate: { id: string, experimentName: string, mutation: string, input: unknown, free: Array<string>, maxPerDay: number, usedToday: number, reason: string, expiresAt: string, revokedAt: string | null, isActive: boolean, agent: { subject: string }, grantor: { subject: string } } | null, userErrors: Array<{ message: string, path: Array<string>, code: GrantMandateUserErrorCode }> } };
+
+export type CliRevokeMandateMutationVariables = Exact<{
+  input: RevokeMandateInput;
+}>;
+
+
+export type CliRevokeMandateMutation = { revokeMandate: { mandate: { id: string, experimentName: string, mutation: string, input: unknown, free: Array<string>, maxPerDay: number, usedToday: number, reason: string, expiresAt: string, revokedAt: string | null, isActive: boolean, agent: { subject: string }, grantor: { subject: string } } | null, userErrors: Array<{ message: string, path: Array<string>, code: RevokeMandateUserErrorCode }> } };
+
 export type CliPlacementTypesQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -5893,6 +5968,19 @@ export const CliElevationFragmentDoc = {"kind":"Document","definitions":[{"kind"
 {"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"endedAt"}}]}}]} as unknown as DocumentNode<CliElevationFragment, unknown>;
+export const CliMandateFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliMandate"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Mandate"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"grantor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"input"}},
+{"kind":"Field","name":{"kind":"Name","value":"free"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxPerDay"}},
+{"kind":"Field","name":{"kind":"Name","value":"usedToday"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"revokedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"isActive"}}]}}]} as unknown as DocumentNode<CliMandateFragment, unknown>;
 export const CliPolicyLineFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliPolicyLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Policy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"scope"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
@@ -7393,6 +7481,60 @@ export const CliSetGroupMemberDocument = {"kind":"Document","definitions":[{"kin
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliSetGroupMemberMutation, CliSetGroupMemberMutationVariables>;
+export const CliMandatesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliMandates"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"MandateFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"mandates"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliMandate"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliMandate"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Mandate"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"grantor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"input"}},
+{"kind":"Field","name":{"kind":"Name","value":"free"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxPerDay"}},
+{"kind":"Field","name":{"kind":"Name","value":"usedToday"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"revokedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"isActive"}}]}}]} as unknown as DocumentNode<CliMandatesQuery, CliMandatesQueryVariables>;
+export const CliGrantMandateDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliGrantMandate"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"GrantMandateInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"grantMandate"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"mandate"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliMandate"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliMandate"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Mandate"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"grantor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"input"}},
+{"kind":"Field","name":{"kind":"Name","value":"free"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxPerDay"}},
+{"kind":"Field","name":{"kind":"Name","value":"usedToday"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"revokedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"isActive"}}]}}]} as unknown as DocumentNode<CliGrantMandateMutation, CliGrantMandateMutationVariables>;
+export const CliRevokeMandateDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRevokeMandate"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RevokeMandateInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"revokeMandate"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"mandate"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliMandate"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliMandate"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Mandate"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"grantor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"input"}},
+{"kind":"Field","name":{"kind":"Name","value":"free"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxPerDay"}},
+{"kind":"Field","name":{"kind":"Name","value":"usedToday"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"revokedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"isActive"}}]}}]} as unknown as DocumentNode<CliRevokeMandateMutation, CliRevokeMandateMutationVariables>;
 export const CliPlacementTypesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliPlacementTypes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","alias":{"kind":"Name","value":"explained"},"name":{"kind":"Name","value":"__type"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"StringValue","value":"PlacementExplained","block":false}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"possibleTypes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},
 {"kind":"Field","alias":{"kind":"Name","value":"job"},"name":{"kind":"Name","value":"__type"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"StringValue","value":"Job","block":false}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"type"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliPlacementTypesQuery, CliPlacementTypesQueryVariables>;

@@ -24,6 +24,7 @@ import { addRun } from './commands/files/run.js';
 import { addUploads } from './commands/files/uploads.js';
 import { addLogs } from './commands/logs.js';
 import { addPolicy } from './commands/policy/policy.js';
+import { addMandates } from './commands/mandates/mandates.js';
 import { addProposals } from './commands/proposals/proposals.js';
 import { addHost } from './commands/site/host.js';
 import { addQueue } from './commands/site/queue.js';
@@ -139,6 +140,7 @@ function createProgram(world: World, finish: Finish): Command {
     addSchema,
     addAudit,
     addProposals,
+    addMandates,
     addExperiment,
     addAdmin,
   ])
