@@ -64,8 +64,7 @@ export class ProposalMaker {
       errors.report('TOO_MANY_PROPOSALS', [], text);
     }
     if (!errors.isEmpty) return refused(errors);
-    const { agents, borrow, isOwn, experimentsOf, meter } = this.#options;
-    await meter.proposal(by);
+    await this.#options.meter.proposal(by);
     this.#making.set(person, making + 1);
     try {
       return await this.#make({ input, checked, proposer, by }, errors);

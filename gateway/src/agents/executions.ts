@@ -114,20 +114,6 @@ export class Executions {
     const isSent = execution.sentAt !== undefined;
     if (isSent && repeatable === 'BY_STATE') {
       const text = 'The gateway ended while the mutation ran; it is not repeated without a key';
-    const { borrow } = this.#options;
-    const tries = proposal.execution?.tries ?? 1;
-    if (tries > maxTries)
-      return this.#fail(proposal, 'SERVICE_UNAVAILABLE', 'No try has got an answer', true);
-    const caller = await this.#callerOf(proposal);
-    if (!caller)
-      return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', false);
-    const { mandate } = proposal.decision ?? {};
-    if (mandate !== undefined && !(await this.#options.agents()?.mandates.isActive(mandate)))
-      return this.#fail(proposal, 'FORBIDDEN', 'The mandate was revoked, or has ended', tries > 1);
-    // Without a key, a mutation that may have run already is repeated only if it has left no trace.
-    const isRepeated = tries > 1 && proposal.repeatable === 'BY_STATE';
-    if (isRepeated && (await isStale(borrow, caller, proposal))) {
-      const text = 'The gateway ended while the mutation ran, and its objects have changed since';
       return this.#fail(proposal, 'SERVICE_UNAVAILABLE', text, true);
     }
     if (clock.now().getTime() - decision.at.getTime() > tryMs) {
@@ -137,6 +123,9 @@ export class Executions {
     const caller = await this.#callerOf(proposal);
     if (!caller)
       return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', isSent);
+    const { mandate } = decision;
+    if (mandate !== undefined && !(await agents()?.mandates.isActive(mandate)))
+      return this.#fail(proposal, 'FORBIDDEN', 'The mandate was revoked, or has ended', isSent);
     if (execution.tries > 1 && !isSent && (await isStale(borrow, caller, proposal))) {
       const text = 'What it would change has changed since the approval; nothing was sent';
       return this.#fail(proposal, 'PROPOSAL_STALE', text, false);

@@ -68,8 +68,6 @@ export class Proposals {
     this.budgetChanges = new BudgetChanges({ agents: opened, identity });
     const { meter } = this;
     this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, experimentsOf, rights, clock, meter });
-    this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
-    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock, meter: this.meter });
     const { executions } = this;
     this.mandateGrants = new MandateGrants({ agents: opened, borrow, isOwn, identity, clock });
     this.#mandated = new MandateApprovals({ agents: opened, borrow, executions, rights, clock, log });

@@ -20,7 +20,6 @@ export {
   type ProposalsService,
 } from './proposals/proposals.service.js';
 export type { ProposalConditions } from './proposals/proposals.repository.js';
-export { decisionFault, isPerson, mayWithdraw, sees, statusAt } from './proposals/visibility.js';
 export {
   type AgentScope,
   type Authority,

@@ -1,6 +1,7 @@
 /** Resolvers of proposals: unpack, call, map. */
 import { statusAt, type Agents, type ListedProposal, type ProposalDocument } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
 import type { Resolvers } from '../../types.generated.js';

@@ -19,7 +19,8 @@ import type { Logger } from '@rhizome/log';
 import { fulfilsWithin } from '@rhizome/retry';
 import type { BorrowEngine } from '../../own-operation.js';
 import { approvalWaitMs } from '../decisions.js';
-import { type Executions, isStale } from '../executions.js';
+import type { Executions } from '../executions.js';
+import { isStale } from '../staleness.js';
 import { ruleOf } from '../mutation-rules.js';
 
 /** Ports of {@link MandateApprovals}. */

@@ -29,8 +29,7 @@ export function concernedOf(principal: Principal): Concerned | undefined {
 /** True if a scope concerns an agent, or the agents of a person. */
 export function fitsScope({ agent, people, experiments }: Concerned, scope: AgentScope): boolean {
   // A person sees the limits of its own agents only, not those of others in the same experiment.
-  const isOfAgent =
-    agent === undefined ? scope.person !== null : scope.agent === agent;
+  const isOfAgent = agent === undefined ? scope.person !== null : scope.agent === agent;
   return (
     (scope.agent === null || isOfAgent) &&
     (scope.person === null || people.includes(scope.person)) &&
