@@ -198,7 +198,7 @@ describe('the dashboard', () => {
       expect((await send(there(path))).text).not.toContain('the dashboard');
   });
 
-  it('may read from the origins of storages, which become no source of anything else', async () => {
+  it('permits reads from the origins of storages, and nothing else from there', async () => {
     const policyOf = async (path: string) =>
       (await send(there(path))).headers.get('content-security-policy')?.split('; ') ?? [];
     const policy = await policyOf('/');

@@ -109,8 +109,8 @@ function etagOf(text: string): string {
 }
 
 /**
- * Content security policy of the gateway's pages: this host only, and for scripts of the page the origins that
- * it may read from. The browser blocks the rest.
+ * Content security policy of the gateway's pages: this host only, and for reads by scripts some origins of
+ * storages. The browser blocks the rest.
  */
 function contentPolicy(host: string, styles: string, readable: readonly string[]): string {
   return [

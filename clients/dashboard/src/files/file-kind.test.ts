@@ -13,7 +13,7 @@ describe('kindOf', () => {
     ['image/png', bytesOf([0x89], 'PNG\r\n', [0x1a, 0x0a, 0, 0])],
     ['image/jpeg', bytesOf([0xff, 0xd8, 0xff, 0xe0])],
     ['image/gif', bytesOf('GIF89a', [1, 0])],
-    ['image/webp', bytesOf('RIFF', [1, 2, 3, 4], 'WEBPVP8 ')],
+    ['image/webp', bytesOf('RIFF', [1, 2, 3, 4], 'WEBP', [1])],
     ['image/svg+xml', bytesOf('<svg xmlns="http://www.w3.org/2000/svg"/>')],
     ['image/svg+xml', bytesOf('\ufeff<?xml version="1.0"?>\n<!-- a > b -->\n<!DOCTYPE svg>\n<svg>')],
     ['JSON', bytesOf(' {"a": 1}')],

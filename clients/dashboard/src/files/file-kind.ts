@@ -31,7 +31,7 @@ const binaries: readonly (readonly [name: string, magic: readonly number[]])[] =
 ];
 
 /**
- * Kind of a file by its first bytes. The name only tells Markdown from other text, since nothing in either of
+ * Kind of a file by its first bytes. The name only separates Markdown from other text: nothing in either of
  * them is run.
  * @param isWhole true if these are all bytes of the file; JSON is formatted only as a whole
  */

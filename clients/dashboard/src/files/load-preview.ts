@@ -31,7 +31,7 @@ export interface Preview {
   readonly isVerified: boolean;
 }
 
-/** Reads a file as far as its preview needs it. @throws ReadError */
+/** Reads what the preview of a file needs. @throws ReadError */
 export async function loadPreview(
   output: StoredOutput,
   { addressOf, signal }: { readonly addressOf: AddressSource; readonly signal: AbortSignal },
@@ -66,8 +66,8 @@ async function shownText(
 }
 
 /**
- * An image as a `data:` address. Unlike one of a blob, it has no origin: also an SVG image that is opened in a
- * tab of its own is no page of the dashboard.
+ * An image as a `data:` address. Unlike one of a blob, it has no origin: an SVG image that is opened in a tab
+ * of its own is no page of the dashboard.
  */
 async function dataAddress(bytes: Uint8Array<ArrayBuffer>, mediaType: string): Promise<string> {
   const reader = new FileReader();

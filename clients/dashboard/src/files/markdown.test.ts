@@ -31,7 +31,7 @@ describe('Markdown', () => {
   it.each([
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
-    '&#106;avascript:alert(1)',
+    'javascript&colon;alert(1)',
     'data:text/html,x',
     'vbscript:x',
     'blob:https://example.org/1',

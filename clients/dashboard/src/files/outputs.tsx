@@ -9,7 +9,7 @@ import { ReadProblem } from './read-problem.js';
 import { ReadError } from './stored-file.js';
 import { visibleText } from './visible-text.js';
 
-/** What can be done with each file of a list. */
+/** Actions on each file of a list. */
 interface FileActions {
   readonly onDownload: (output: StoredOutput) => void;
   readonly onPreview: (output: StoredOutput) => void;

@@ -6,7 +6,7 @@ import { type FailedRead, ReadProblem } from './read-problem.js';
 import type { AddressSource } from './stored-file.js';
 import { visibleText } from './visible-text.js';
 
-/** Content of a stored file, as far as it can be shown. */
+/** Panel with the content of a stored file. */
 export function FilePreview({
   place,
   output,

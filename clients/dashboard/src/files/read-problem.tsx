@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { fetchCommandOf } from './fetch-command.js';
 import { ReadError, type ReadErrorKind } from './stored-file.js';
 
-/** What a reader can do about each error; `other` is a way to the file without the browser. */
+/** Advice about each error; `other` is a way to the file without the browser. */
 const advice: Readonly<Record<ReadErrorKind, (other: ReactNode) => ReactNode>> = {
   GONE: () => 'Ask the operators of the storage, or submit the job again.',
   CHANGED: () => 'Ask the operators of the storage, or submit the job again.',

@@ -66,7 +66,7 @@ describe('sizeText', () => {
     [1536, '1.5 KiB'],
     [256 * 1024, '256 KiB'],
     [5 * 2 ** 40, '5 TiB'],
-  ])('%i', (bytes, text) => expect(sizeText(bytes)).toBe(text));
+  ])('writes %i bytes as %s', (bytes, text) => expect(sizeText(bytes)).toBe(text));
 });
 
 describe('fetchCommandOf', () => {
