@@ -120,7 +120,7 @@ export class MandateGrants {
       ? ruleOf(mutation, 'idempotencyKey' in type.getFields(), isOwn(mutation))
       : undefined;
     if (!isInputObjectType(type) || !rule || rule.stakes === 'IRREVERSIBLE') {
-      const text = `mutation: ${mutation} cannot be approved in advance; must be one whose effects can be undone or limited, such as retryJobs`;
+      const text = `mutation: ${JSON.stringify(mutation.slice(0, 200))} cannot be approved in advance; must be one whose effects can be undone or limited, such as retryJobs`;
       errors.report('MUTATION_NOT_SUPPORTED', ['mutation'], text);
       return undefined;
     }
