@@ -86,6 +86,7 @@ const allowed: ReadonlySet<string> = new Set([
   // The storages of the test have no credentials.
   'STORAGE_UNAVAILABLE',
   'PROPOSAL_STATE_CONFLICT',
+  'CHANGE_REFUSED',
   ...['RUN_NUMBER_TAKEN', 'ENDPOINT_DIFFERS', 'TOKEN_NOT_ACCEPTED'],
   // A revocation of the own tokens may end the request that asks for it.
   'TOKEN_REVOKED',
