@@ -74,11 +74,11 @@ export type AddRobotKeyUserErrorCode =
 
 /** Rights by which a person limits or stops agents. */
 export type AgentAuthority =
-  /** Those of an administrator of the experiment. */
+  /** Rights of an administrator of the experiment. */
   | 'EXPERIMENT'
-  /** Those of an administrator of all experiments. */
+  /** Rights of an administrator of all experiments. */
   | 'INSTALLATION'
-  /** Those of the person that the agents act for. */
+  /** Rights of the person that the agents act for. */
   | 'PERSON';
 
 /** A limit on what agents use. */

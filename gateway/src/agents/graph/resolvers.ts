@@ -1,5 +1,5 @@
 /** Resolvers of proposals: unpack, call, map. */
-import { statusAt, type Agents, type ListedProposal, type ProposalDocument } from '@rhizome/agents';
+import { statusAt, type ListedProposal, type ProposalDocument } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
