@@ -1,5 +1,5 @@
-// Downloads and previews of stored files, most of them hostile: no script of a file runs, no request leaves, and
-// the page stays usable.
+// Downloads and previews of stored files, most of them hostile: no script of a file runs, no request leaves,
+// and the page stays usable.
 import { appendFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -75,7 +75,7 @@ async function openJob(): Promise<WatchedPage> {
 /** Opens the preview of a file; resolves with its panel. */
 async function preview(page: Page, name: string): Promise<Locator> {
   await page.getByRole('button', { name: `Preview ${name}` }).click();
-  return page.getByRole('region', { name: new RegExp(`^Preview of ${name}`) });
+  return page.getByRole('region', { name: new RegExp(`^Preview of (?:.*/)?${name}$`) });
 }
 
 /** Width of the image that is shown, once it is decoded. */

@@ -31,7 +31,10 @@ export async function startStage(): Promise<void> {
   storedFiles = filesFolder(system.data);
   await seedStorage(system.client(), filesOrigin);
   browser = await startBrowser();
-  pilot = await startPilot(system, { name: 'steady' });
+  pilot = await startPilot(system, {
+    name: 'steady',
+    args: ['--use-storages', 'true', '--allow-network', '127.0.0.1'],
+  });
 }
 
 /** A page that has been given a token by its address, as the playground prints it. */
