@@ -76,7 +76,7 @@ export interface Objects {
   readonly budgetId: string;
   readonly stopId: string;
   readonly stoppedAgent: string;
-  /** For this caller and target alone: a mandate of somebody else. */
+  /** For this caller and target alone: a mandate that the ADMIN has granted. */
   readonly mandateId: string;
   /** Objects of the services of experiments, by the name of the experiment. */
   readonly ofServices: Readonly<Record<string, string | number>>;
