@@ -144,7 +144,7 @@ describe('the budgets of agents', () => {
     await client.close();
   });
 
-  it('accepts limits for others from administrators only, and keeps them beside those of the person', async () => {
+  it('accepts limits for others from administrators only, and keeps them in addition to those of the person', async () => {
     const eve = await system.tokens.human('eve@example', { heron: 'USER' });
     const refused = await system.ask(setBudget, { input: own({ limit: 2 }) }, eve);
     expect(refused.messages).toEqual([expect.stringContaining('may not limit or stop these agents')]);
