@@ -257,7 +257,10 @@ function core(system: ProposalSystem) {
     name: 'core',
     typeDefs: parse(completeSdl(sdl)),
     resolvers: {
-      Query: { jobs, task: (_parent: unknown, { id }: { id: string }) => (id === 'task_1' ? { id } : null) },
+      Query: {
+        jobs,
+        task: (_parent: unknown, { id }: { id: string }) => (/^task_\d$/.test(id) ? { id } : null),
+      },
       Mutation: { cancelJobs, pauseTask, deleteJobs: () => ({ userErrors: [] }) },
       ...typeResolvers(system),
     },

@@ -1,4 +1,5 @@
 import { afterAll } from '@jest/globals';
+import { forgetRecords } from './history/records.js';
 import { leftovers } from './leftovers.js';
 import { storePorts } from './mongo.js';
 import { leakedHandles, openHandles } from './open-handles.js';
@@ -18,7 +19,7 @@ export function watchFile(): void {
   // What the file itself has opened, if it watches itself, is closed first.
   file.whenDeclared.unshift(() =>
     afterAll(async () => {
-      await leftovers.disposeAll();
+      await leftovers.disposeAll().finally(forgetRecords);
       const leaked = await leakedHandles(baseline, storePorts());
       if (leaked.length > 0) throw new Error(`left open by this file:\n- ${leaked.join('\n- ')}`);
     }, 300_000),

@@ -55,11 +55,11 @@ async function granted(further: object = {}): Promise<string> {
 }
 
 /** Proposes to pause the task, which runs again. */
-async function proposePause(reason = 'wait') {
+async function proposePause(reason = 'wait', taskId = 'task_1') {
   system.task.state = 'RUNNING';
   const operation =
     'mutation P($input: PauseTaskInput!) { pauseTask(input: $input) { userErrors { code } } }';
-  const input = { operation, variables: { input: { taskId: 'task_1', reason } }, reason: 'It fails' };
+  const input = { operation, variables: { input: { taskId, reason } }, reason: 'It fails' };
   return (await changed(create, input, agent)).proposal;
 }
 
@@ -86,7 +86,8 @@ describe('a proposal that fits a mandate', () => {
 
   it('is counted exactly when several come at once', async () => {
     const id = await granted({ free: ['taskId', 'reason'], input: {} });
-    const found = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((reason) => proposePause(reason)));
+    const reasons = ['a', 'b', 'c', 'd', 'e'];
+    const found = await Promise.all(reasons.map((reason, at) => proposePause(reason, `task_${at}`)));
     expect(found.filter(({ status }) => status !== 'PROPOSED').length).toBeLessThanOrEqual(2);
     const { data } = await system.ask(list, {}, person);
     const { usedToday } = data.mandates.nodes.find((one: { id: string }) => one.id === id);

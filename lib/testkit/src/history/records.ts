@@ -54,6 +54,12 @@ export function forgetAnswers(store: string): void {
   records.delete(store);
 }
 
+/** Forgets everything: the next test file of the process may give a store of its own the same name. */
+export function forgetRecords(): void {
+  records.clear();
+  stores.clear();
+}
+
 /** Number of a new subscriber. */
 export function nextSubscriber(): number {
   return (subscribers += 1);
