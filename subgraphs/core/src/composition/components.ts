@@ -191,7 +191,7 @@ function filesOf(
   return filesModule({
     ...{ stores, files: storedFiles, storages, fleet, clock, ids, log },
     experimentExists: async (name) => (await experiments.find(name)) !== null,
-    ...{ nodes: absent.graphs.nodes, siteOf: sitesOfQueues(queues) },
+    ...{ graphs: absent.graphs, siteOf: sitesOfQueues(queues) },
     waitingUserOf: (upload) => waitingUserOfUpload(absent, upload),
     config: config?.files,
   });

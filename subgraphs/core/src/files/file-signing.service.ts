@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { InputError } from '@rhizome/errors';
 import { isHeld } from '../jobs/model/job-state.js';
-import type { JobDocument, StoredNodeInputs } from '../jobs/model/job.types.js';
+import type { JobDocument } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { jobPrefix } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
@@ -12,10 +12,9 @@ import type { JobHolder } from '../workers/reports/job-holder.js';
 import { mayActFor } from '../workers/worker-access.js';
 import type { AccessCode } from '../workers/worker-errors.js';
 import type { FileSigner, SignedFile } from './file-signer.js';
-import { nodeIdOf } from '../workflows/model/node.document.js';
-import type { NodesRepository } from '../workflows/store/nodes.repository.js';
 import type { SiteOf } from './input-sources.js';
 import type { JobFilesRepository } from './job-files.repository.js';
+import type { NodeReads } from './node-reads.js';
 import {
   checkRequests,
   type FileCode,
@@ -34,7 +33,7 @@ import type { UploadUses } from './uploads/upload-uses.js';
 export interface FileSigningOptions {
   readonly holder: Pick<JobHolder, 'attemptOf'>;
   readonly jobs: Pick<JobsRepository, 'find'>;
-  readonly nodes: Pick<NodesRepository, 'findMany'>;
+  readonly nodeReads: Pick<NodeReads, 'of'>;
   readonly storages: Pick<StoragesService, 'all' | 'allFresh'>;
   readonly files: Pick<JobFilesRepository, 'open'>;
   readonly uploads: Pick<UploadUses, 'forJob'>;
@@ -132,11 +131,13 @@ export class FileSigning {
   ): Promise<ReadonlyMap<string, JobWithOutputs>> {
     const parents = new Set(dependsOn);
     const outputs = new Set(nodeInputs?.files.map(({ output }) => output));
-    const ids = reads.flatMap(({ jobId, name }) =>
-      jobId != null && (parents.has(jobId) || outputs.has(name)) ? [jobId] : [],
-    );
-    const found = ids.length > 0 ? await this.#options.jobs.find([...new Set(ids)], parentFields) : [];
-    const isRead = await this.#readNodes(found, nodeInputs);
+    const asked = new Map<string, Set<string>>();
+    for (const { jobId, name } of reads)
+      if (jobId != null && (parents.has(jobId) || outputs.has(name)))
+        asked.set(jobId, (asked.get(jobId) ?? new Set()).add(name));
+    const found = asked.size > 0 ? await this.#options.jobs.find([...asked.keys()], parentFields) : [];
+    const others = found.filter(({ _id }) => !parents.has(_id));
+    const isRead = await this.#options.nodeReads.of(nodeInputs, { jobs: others, outputs: asked });
     const readable = found.filter(({ _id }) => parents.has(_id) || isRead.has(_id));
     return new Map(
       readable.map((parent) => {
@@ -145,30 +146,6 @@ export class FileSigning {
           ? parent.outputs
           : parent.outputs.filter(({ name }) => names?.has(name));
         return [parent._id, { ...parent, outputs }];
-      }),
-    );
-  }
-
-  /** Names of the outputs that a node reads, by the id of the job of another node. */
-  async #readNodes(
-    jobs: readonly Pick<JobDocument, '_id' | 'workflow'>[],
-    inputs: StoredNodeInputs | undefined,
-  ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    const ofWorkflow = jobs.flatMap(({ _id, workflow }) =>
-      inputs && workflow?.id === inputs.workflowId
-        ? [{ jobId: _id, nodeId: nodeIdOf(workflow.id, workflow.node) }]
-        : [],
-    );
-    if (!inputs || ofWorkflow.length === 0) return new Map();
-    const ids = [...new Set(ofWorkflow.map(({ nodeId }) => nodeId))];
-    const nodes = new Map((await this.#options.nodes.findMany(ids)).map((node) => [node._id, node]));
-    return new Map(
-      ofWorkflow.map(({ jobId, nodeId }) => {
-        const node = nodes.get(nodeId);
-        const named = inputs.files.filter(({ node: name, label }) =>
-          label === undefined ? node?.name === name : node?.label === label && !node.isFinal,
-        );
-        return [jobId, new Set(named.map(({ output }) => output))];
       }),
     );
   }

@@ -148,6 +148,34 @@ it('gives no files of a node that it does not read, although another with the sa
   });
 });
 
+it('gives the files that a sub-graph passes on, also one inside another, and no others of its nodes', async () => {
+  const inner = { name: 'inner', nodes: [fit('one')], outputs: [{ node: 'one', output: 'fit.root' }] };
+  const outer = {
+    name: 'outer',
+    nodes: [{ name: 'in', subgraph: { template: 'inner' } }],
+    outputs: [{ node: 'in', output: 'fit.root' }],
+  };
+  await TestWorkflow.submit(core, 'sub-graph', {
+    nodes: [
+      { name: 'unit', subgraph: { template: 'outer' } },
+      node('plot', { inputs: [{ node: 'unit', output: 'fit.root' }] }),
+      node('logs', { inputs: [{ node: 'other', output: 'log' }], dependsOn: [{ node: 'unit' }] }),
+      fit('other'),
+    ],
+    templates: [inner, outer],
+  });
+  const [one, other] = await started('unit/in/one', 'other');
+  if (!one || !other) throw new Error('not all nodes have started');
+  for (const job of [one, other]) await store(job, 'fit.root', 'log');
+  const [plot, logs] = await started('plot', 'logs');
+  if (!plot || !logs) throw new Error('not all nodes have started');
+  expect(await filesOf(plot, 2)).toMatchObject([{ path: 'fit.root', node: 'unit/in/one', jobId: one.id }]);
+  const read = (job: StartedJob, name: string) => sign(job, { reads: [{ name, jobId: one.id }] });
+  expect(await read(plot, 'fit.root')).toMatchObject({ userErrors: [], files: [{ jobId: one.id }] });
+  for (const refused of [await read(plot, 'log'), await read(logs, 'log'), await read(logs, 'fit.root')])
+    expect(refused).toMatchObject({ files: [], userErrors: [{ code: 'FILE_NOT_FOUND' }] });
+});
+
 it('gives no files of another workflow', async () => {
   await TestWorkflow.submit(core, 'far', { nodes: [fit('far-a')] });
   const [far] = await started('far-a');

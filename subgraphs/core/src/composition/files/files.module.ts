@@ -3,10 +3,11 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { FileServices } from '../../files/file-services.types.js';
 import { FileSigner } from '../../files/file-signer.js';
-import { FileSigning, type FileSigningOptions } from '../../files/file-signing.service.js';
+import { FileSigning } from '../../files/file-signing.service.js';
 import { defaultFiles, type FilesConfig } from '../../files/files-config.js';
 import { FilesUpkeep } from '../../files/files-upkeep.js';
 import type { SiteOf } from '../../files/input-sources.js';
+import { NodeReads, type NodeReadsOptions } from '../../files/node-reads.js';
 import { OpenStorages } from '../../files/open-storages.js';
 import { OutputFiles } from '../../files/output-files.js';
 import { defaultUploads } from '../../files/uploads/uploads-config.js';
@@ -27,8 +28,8 @@ export interface FilesModuleOptions {
   readonly storages: StoragesService;
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly fleet: FleetModule;
-  /** Nodes of workflows. */
-  readonly nodes: FileSigningOptions['nodes'];
+  /** Workflows with their nodes. */
+  readonly graphs: NodeReadsOptions;
   /** Task, fleet or workflow with jobs that do not exist yet and will use an upload, as text. */
   readonly waitingUserOf: WaitingUserOf;
   /** Site of a queue in memory. */
@@ -68,7 +69,8 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
   const signer = new FileSigner({ storages: opened, addressSeconds, clock, log });
   const { holder } = fleet.services;
   const signing = new FileSigning({
-    ...{ holder, jobs, nodes: options.nodes, storages, files, signer, clock, siteOf, uploads: uploadUses },
+    ...{ holder, jobs, storages, files, signer, clock, siteOf, uploads: uploadUses },
+    nodeReads: new NodeReads(options.graphs),
     lookAfterSeconds: removeAfterSeconds,
   });
   const upkeep = new FilesUpkeep({
