@@ -243,6 +243,27 @@ describe('restore', () => {
     await expect(restoreAs('c_', into, { replace: true })).rejects.toThrow(/stop all services/);
   });
 
+  it('leaves databases to their services if it is refused before anything is removed', async () => {
+    const { into } = await save();
+    const { client } = await testMongo();
+    const [kept, held] = (await restoreAs('p_', into)).map(({ target }) => client.db(target));
+    if (!kept || !held) throw new Error('no databases');
+    const [before, marked] = [await contentOf(kept), await restoreMarks(kept).findOne()];
+    const other = { state: 'RUNNING', manifest: 'c'.repeat(64), owner: 'somebody' } as const;
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    await restoreMarks(held).updateOne({ _id: 'restore' }, { $set: { ...other, expiresAt } });
+    for (const mark of [marked, null]) {
+      if (mark === null) await runMigrations(kept, []);
+      await expect(restoreAs('p_', into, { replace: true })).rejects.toThrow(
+        /by another process \(somebody\)/,
+      );
+      expect(await restoreMarks(kept).findOne()).toEqual(mark);
+      expect(await restoreMarks(held).findOne()).toMatchObject({ ...other, expiresAt });
+      expect((await contentOf(kept))['things']).toEqual(before['things']);
+    }
+    await ensureCollections(kept, [things]);
+  });
+
   it('writes nothing if a file is damaged, cut or missing, and in a dry run', async () => {
     const { into, manifest } = await save();
     const { client } = await testMongo();
@@ -337,6 +358,7 @@ describe('restore', () => {
     const options = { manifest: 'a'.repeat(64), startedAt: now, isCopy: true };
     const [slow, next] = [new RestoreClaim(), new RestoreClaim()];
     await slow.take([{ ...facts, mark: null, isReplaced: false }], options);
+    await slow.begin();
     await slow.update(db, { $addToSet: { done: 'things' } });
     await restoreMarks(db).updateOne({ _id: 'restore' }, { $set: { expiresAt: new Date(0) } });
     const mark = await restoreMarks(db).findOne();

@@ -55,6 +55,11 @@ export class RestoreClaim {
     return done;
   }
 
+  /** Records that documents may be removed from now on. @throws DeploymentError if another run has a mark */
+  async begin(): Promise<void> {
+    for (const db of this.#claimed) await this.update(db, { $unset: { replaces: '' } });
+  }
+
   /** Changes the mark of a database. @throws DeploymentError if it is no longer that of this run */
   async update(db: Db, change: UpdateFilter<RestoreMark>): Promise<void> {
     const filter = { _id: 'restore', state: 'RUNNING', owner: this.#owner } as const;
@@ -77,17 +82,24 @@ export class RestoreClaim {
       });
   }
 
-  /** Lets another run take the databases at once that are still marked. */
+  /** Lets another run take the databases at once that are still marked, and services start on intact ones. */
   async release(): Promise<void> {
     clearInterval(this.#renewal);
     for (const db of this.#claimed)
-      await restoreMarks(db)
-        .updateOne(
-          { _id: 'restore', state: 'RUNNING', owner: this.#owner },
-          { $unset: { owner: '', expiresAt: '' } },
-        )
-        // It ends by itself; the error that ended the run says more.
-        .catch(() => undefined);
+      // The mark ends by itself; the error that ended the run says more.
+      await this.#release(db).catch(() => undefined);
+  }
+
+  /** Puts back what a mark has replaced, if nothing was removed. */
+  async #release(db: Db): Promise<void> {
+    const marks = restoreMarks(db);
+    const own = { _id: 'restore', state: 'RUNNING', owner: this.#owner } as const;
+    const mark = await marks.findOne(own);
+    if (mark?.replaces)
+      await marks.replaceOne({ ...own, replaces: { $exists: true } }, mark.replaces, majority);
+    else if (mark?.replaces === null)
+      await marks.deleteOne({ ...own, replaces: { $type: 'null' } }, majority);
+    else await marks.updateOne(own, { $unset: { owner: '', expiresAt: '' } });
   }
 
   async #renew(): Promise<void> {
@@ -113,7 +125,8 @@ export class RestoreClaim {
       : isReplaced || { $eq: [{ $type: '$state' }, 'missing'] };
     const claim = { owner: { $literal: this.#owner }, expiresAt: { $add: ['$$NOW', claimMs] } };
     const fresh = { $literal: { _id: 'restore', state: 'RUNNING', manifest, startedAt, done: [], isCopy } };
-    const next = { $mergeObjects: [mark ? '$$ROOT' : fresh, claim] };
+    const replaces = { $cond: [{ $eq: [{ $type: '$state' }, 'missing'] }, null, '$$ROOT'] };
+    const next = { $mergeObjects: mark ? ['$$ROOT', claim] : [fresh, { replaces }, claim] };
     const isFree = { $and: [isAsPlanned, { $not: [isHeld] }] };
     return restoreMarks(db).findOneAndUpdate(
       { _id: 'restore' },

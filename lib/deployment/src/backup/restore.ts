@@ -104,7 +104,8 @@ async function write(
   try {
     const done = await claim.take(open, { manifest, startedAt, isCopy: prefix !== '' });
     // A core that has started since the plan was made does not know of the mark.
-    for (const { db, mark } of open) if (mark === null) await assertNotLed(db);
+    for (const { db, mark } of open) if (mark === null || mark.replaces !== undefined) await assertNotLed(db);
+    await claim.begin();
     for (const { db, saved } of open)
       await restoreDatabase(either, claim, { db, saved, done: new Set(done.get(db.databaseName)) });
     await claim.complete();

@@ -26,6 +26,8 @@ export interface RestoreMark {
   readonly expiresAt?: Date;
   /** Databases that are all complete; present from then until this mark is lifted. */
   readonly complete?: readonly string[];
+  /** Mark that this one has replaced, null if there was none; absent once documents may have been removed. */
+  readonly replaces?: RestoreMark | null;
 }
 
 /** The collection with the mark of a database. */

@@ -74,7 +74,7 @@ export class NodeReads {
     });
   }
 
-  /** Goes from nodes to those of their sub-graphs, as far as these pass the output on. */
+  /** Goes from nodes to those of their sub-graphs, where these pass the output on. */
   async #outer(workflowId: string): Promise<(asked: readonly Asked[]) => Promise<readonly Asked[]>> {
     const [workflow] = await this.#options.workflows.scopes([workflowId]);
     const { additions = [] } = workflow ?? {};
