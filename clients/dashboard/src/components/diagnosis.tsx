@@ -5,9 +5,11 @@ import {
   QueueDiagnosisDocument,
   TaskDiagnosisDocument,
 } from '../operations.generated.js';
+import { readable } from '../pages/log.js';
 import { Link } from '../routing/link.js';
 import { jobPath, queuePath, taskPath } from '../routing/routes.js';
 import { FailureNote } from './failure-note.js';
+import { visibleText } from './visible-text.js';
 
 type Diagnosis = DiagnosisFactsFragment;
 type Evidence = Diagnosis['causes'][number]['evidence'][number];
@@ -64,7 +66,11 @@ function Cause({ cause }: { cause: Diagnosis['causes'][number] }) {
       <ul>
         {evidence.map((one, at) => (
           <li key={at}>
-            {one.kind === 'LOG_LINES' ? <pre className="log">{one.text}</pre> : <Fact fact={one} />}
+            {one.kind === 'LOG_LINES' ? (
+              <pre className="log">{visibleText(readable(one.text))}</pre>
+            ) : (
+              <Fact fact={one} />
+            )}
           </li>
         ))}
       </ul>

@@ -1,4 +1,4 @@
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 /** Command that downloads an output; without its name where a shell may not get it as it is shown. */
 export function fetchCommandOf(jobId: string, name: string): string {

@@ -5,7 +5,7 @@ import { indentJson } from './json-text.js';
 import type { StoredOutput } from './output-folders.js';
 import { parsedMarkdown } from './parse-markdown.js';
 import { type AddressSource, readStored } from './stored-file.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 /** Bytes of a text that are shown. */
 export const mostTextBytes = 256 * 1024;

@@ -37,6 +37,8 @@ describe('Markdown', () => {
     'blob:https://example.org/1',
     '/jobs/job_1',
     '//example.org',
+    'https:/jobs/job_1',
+    'https:jobs',
   ])('does not link to %s', (url) => {
     expect(render(`[text](${url})`)).toBe('<div class="markdown"><p>text</p></div>');
     expect(render(`[text]: ${url}\n\n[text]`)).not.toContain('<a');

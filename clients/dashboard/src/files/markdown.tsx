@@ -1,7 +1,7 @@
 /** Markdown as elements of the page. */
 import type { Nodes, Parents, Root, Table } from 'mdast';
 import { createElement, type ReactNode } from 'react';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 /** Deepest nesting that is shown, well below what exhausts the stack. */
 const deepest = 50;
@@ -64,7 +64,8 @@ function Node({ node, depth }: { node: Nodes; depth: number }): ReactNode {
 
 /** A link to a page or a mailbox; other addresses, such as `javascript:`, are text. */
 function SafeLink({ url, children: content }: { url: string; children: ReactNode }) {
-  const isSafe = URL.canParse(url) && ['http:', 'https:', 'mailto:'].includes(new URL(url).protocol);
+  // With both slashes: `https:/jobs` would be a path of the dashboard.
+  const isSafe = URL.canParse(url) && /^(?:https?:\/\/|mailto:)/i.test(url);
   if (!isSafe) return <>{content}</>;
   return (
     <a href={url} target="_blank" rel="noopener noreferrer" title={visibleText(url)}>

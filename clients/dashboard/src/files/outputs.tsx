@@ -7,7 +7,7 @@ import { foldersOf, type OutputFolder, type StoredOutput, sizeText } from './out
 import { FilePreview } from './preview.js';
 import { ReadProblem } from './read-problem.js';
 import { ReadError } from './stored-file.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 /** Actions on each file of a list. */
 interface FileActions {

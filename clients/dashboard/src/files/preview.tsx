@@ -4,7 +4,7 @@ import { Markdown } from './markdown.js';
 import { type StoredOutput, sizeText } from './output-folders.js';
 import { type FailedRead, ReadProblem } from './read-problem.js';
 import type { AddressSource } from './stored-file.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 /** Panel with the content of a stored file. */
 export function FilePreview({

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { fetchCommandOf } from './fetch-command.js';
 import { indentJson } from './json-text.js';
 import { foldersOf, sizeText } from './output-folders.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../components/visible-text.js';
 
 describe('indentJson', () => {
   it('keeps numbers and strings as they are written', () => {

@@ -7,7 +7,7 @@ import { NoSuch } from '../components/no-such.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
 import { second } from '../components/utc.js';
-import { visible } from '../components/visible.js';
+import { visibleText } from '../components/visible-text.js';
 import {
   ApproveProposalDocument,
   DenyProposalDocument,
@@ -62,7 +62,7 @@ function Overview({ proposal }: { proposal: ProposalDetailsFragment }) {
           Experiment: proposal.experimentName,
           Agent: agent?.subject,
           Person: person.subject,
-          Reason: proposal.reason,
+          Reason: visibleText(proposal.reason),
           Objects: preview.targetCount,
           'Left as they are': preview.refusedCount > 0 ? preview.refusedCount : null,
           'Core-hours': preview.coreHours,
@@ -80,7 +80,7 @@ function Overview({ proposal }: { proposal: ProposalDetailsFragment }) {
           <ul>
             {evidence.map(({ text, url }) => (
               <li key={`${text} ${url}`}>
-                {text} {url !== null && <EvidenceLink url={url} />}
+                {visibleText(text)} {url !== null && <EvidenceLink url={url} />}
               </li>
             ))}
           </ul>
@@ -198,7 +198,7 @@ function Json({ title, value }: { title: string; value: unknown }) {
     <section>
       <h2>{title}</h2>
       <pre className="log" aria-label={title}>
-        {visible(JSON.stringify(value, null, 2))}
+        {visibleText(JSON.stringify(value, null, 2))}
       </pre>
     </section>
   );
