@@ -44,7 +44,8 @@ const contents: Readonly<Record<string, string>> = {
 | ---- | ------------ |
 `),
   'slow.md': repeated('*a_ ', 16_000),
-  'large.json': `(echo '[12345678901234567890,'; ${repeated('[', 40_000)}; ${repeated(']', 40_000)}; echo ']')`,
+  'large.json': `(echo '[12345678901234567890,'; ${repeated('1,', 80_000)}; echo '2]')`,
+  'deep.json': `(${repeated('[', 100_000)}; ${repeated(']', 100_000)})`,
   'controls.txt': literal('a\u001b]0;title\u0007b \u202egpj.exe\u202c end\n'),
   'long.txt': repeated('x', 300_000),
   'grown.txt': 'echo as recorded',
@@ -159,6 +160,10 @@ describe('files of a job', () => {
     await json.getByText('12345678901234567890').waitFor();
     await json.getByRole('button', { name: /^Show all \d+ lines$/ }).click();
     await json.getByRole('button', { name: /^Show all/ }).waitFor({ state: 'detached' });
+    // Indented, it would have several mebibytes.
+    const deep = await preview(page, 'deep.json');
+    await deep.getByText('its SHA-256 is as recorded').waitFor();
+    expect((await deep.getByRole('region', { name: 'Content' }).textContent())?.length).toBe(200_000);
     const controls = await preview(page, 'controls.txt');
     await controls.getByText('a␛]0;title␇b ⟨U+202E⟩gpj.exe⟨U+202C⟩ end').waitFor();
     const long = await preview(page, 'long.txt');
@@ -200,7 +205,7 @@ describe('files of a job', () => {
     broken = Infinity;
     const denied = await preview(page, 'plain.txt');
     await denied.getByText('The storage refuses access to the file (status 403)').waitFor();
-    await denied.getByText(`rhizome fetch ${jobId} 'plain.txt'`).waitFor();
+    await denied.getByText(`rhizome fetch ${jobId} '/plain.txt'`).waitFor();
     expect(asked).toBe(4);
   });
 
@@ -209,6 +214,6 @@ describe('files of a job', () => {
     const { page } = await openPage(browser, `${other}/jobs/${jobId}#token=${system.token}`);
     const panel = await preview(page, 'plain.txt');
     await panel.getByText(`The browser cannot read from ${filesOrigin}`).waitFor();
-    await panel.getByText(`rhizome fetch ${jobId} 'plain.txt'`).waitFor();
+    await panel.getByText(`rhizome fetch ${jobId} '/plain.txt'`).waitFor();
   });
 });

@@ -1,9 +1,11 @@
+import { maxCharacters } from '../pages/log.js';
+
 /** Deepest level that is indented: deeper ones would multiply the length of the text. */
 const deepestIndent = 16;
 
 /**
- * Valid JSON with one value on each line. Numbers and strings stay as they are written: a parsed number may
- * have lost digits.
+ * Valid JSON with one value on each line, or as it is written if that is too long for a page. Numbers and
+ * strings stay as they are written: a parsed number may have lost digits.
  */
 export function indentJson(text: string): string {
   const tokens = text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g) ?? [];
@@ -24,7 +26,8 @@ export function indentJson(text: string): string {
       newLine();
     } else parts.push(token === ':' ? ': ' : token);
   }
-  return parts.join('');
+  const indented = parts.join('');
+  return indented.length > maxCharacters ? text : indented;
 }
 
 const isOpening = (token: string | undefined): boolean => token === '{' || token === '[';

@@ -51,9 +51,9 @@ export async function readStored(output: StoredOutput, options: ReadOptions): Pr
   if (total !== undefined && Number(total) !== sizeBytes) throw changed(Number(total), sizeBytes);
   // One more byte shows that the file is larger than its record.
   const bytes = await bodyOf(response, isWhole ? sizeBytes + 1 : mostBytes);
+  if (bytes.length < Math.min(sizeBytes, mostBytes)) throw changed(bytes.length, sizeBytes);
   if (!isWhole) return { bytes, isWhole, isVerified: false };
   if (bytes.length > sizeBytes) throw changed(undefined, sizeBytes);
-  if (bytes.length < sizeBytes) throw changed(bytes.length, sizeBytes);
   return { bytes, isWhole, isVerified: await isIntact(bytes, sha256) };
 }
 

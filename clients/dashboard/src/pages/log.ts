@@ -16,7 +16,7 @@ export const emptyLog: ShownLog = { chunks: [], attempt: 0, isComplete: false, i
 /** Chunks on the page at most: the oldest go first. */
 const maxChunks = 2000;
 /** Characters on the page at most: a browser that lays out all of a log of many mebibytes stands still. */
-const maxCharacters = 500_000;
+export const maxCharacters = 500_000;
 
 /**
  * The log after a message. Output of a new attempt replaces it; chunks that are already shown are not added
