@@ -38,6 +38,10 @@ describe('kindOf', () => {
     ]);
   });
 
+  it('shows the beginning of a large SVG image as text', () => {
+    expect(kindOf(bytesOf('<svg>'), { name: 'a.svg', isWhole: false }).kind).toBe('TEXT');
+  });
+
   it('does not take HTML with an SVG image in it for an SVG image', () => {
     expect(kind(bytesOf('<!DOCTYPE html><svg>'))).toBe('TEXT');
     expect(kind(bytesOf('<html><svg>'))).toBe('TEXT');

@@ -43,7 +43,8 @@ export function kindOf(bytes: Uint8Array, { name, isWhole }: { name: string; isW
   const binary = binaries.find(([, magic]) => startsWith(bytes, magic));
   if (text === null || (binary && !isPlain(text)))
     return { kind: 'BINARY', name: binary?.[0] ?? 'a binary file' };
-  if (isSvg(text)) return { kind: 'IMAGE', mediaType: 'image/svg+xml' };
+  // The page itself lays out SVG, so large images of this kind stay text.
+  if (isWhole && isSvg(text)) return { kind: 'IMAGE', mediaType: 'image/svg+xml' };
   if (isWhole && isJson(text)) return { kind: 'JSON', text };
   if (/\.(?:md|markdown)$/i.test(name)) return { kind: 'MARKDOWN', text };
   return { kind: 'TEXT', text };
