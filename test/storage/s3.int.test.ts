@@ -43,6 +43,11 @@ describe('a storage by S3', () => {
     });
   });
 
+  it('signs into the address of a file that browsers download it', async () => {
+    const { url } = await open().sign('a', { method: 'GET', expiresAt: new Date(Date.now() + 60_000) });
+    expect(new URL(url).searchParams.get('response-content-disposition')).toBe('attachment');
+  });
+
   it('reports a wrong credential, a missing bucket and a server that is gone', async () => {
     const definition = { provider: 'S3', address: server.url, bucket: 'files' } as const;
     const stranger = openStorage(definition, { ...credential, secretAccessKey: 'other' });

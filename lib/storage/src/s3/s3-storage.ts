@@ -157,7 +157,9 @@ export class S3Storage implements StorageProvider {
     const signingDate = seconds > 0 ? now : new Date(expiresAt.getTime() - 1000);
     const options = { expiresIn: Math.max(1, seconds), signingDate };
     if (method === 'GET') {
-      const url = await getSignedUrl(this.#client, new GetObjectCommand(object), options);
+      // A browser must not show the file as a page of the server, whatever type the writer gave it.
+      const command = new GetObjectCommand({ ...object, ResponseContentDisposition: 'attachment' });
+      const url = await getSignedUrl(this.#client, command, options);
       return { method, url, headers: {}, expiresAt };
     }
     const headers = headersOf(grant);
