@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -29,7 +29,10 @@ async function sweep(): Promise<void> {
     for (const name of await readdir(parent)) {
       const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
       if (Number.isNaN(pid) || isAlive(pid)) continue;
-      await rm(join(parent, name), { recursive: true, force: true });
+      const folder = join(parent, name);
+      // Another run may remove it meanwhile, and other users' folders are theirs to remove.
+      const owner = await lstat(folder).catch(() => undefined);
+      if (owner?.uid === process.getuid?.()) await rm(folder, { recursive: true, force: true });
     }
 }
 
