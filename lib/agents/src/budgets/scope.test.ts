@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { createPrincipal } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import { authorityFor, concernedOf, fitsScope } from './scope.js';
 
@@ -23,6 +24,19 @@ describe('fitsScope', () => {
       testPrincipal({ subject: 'agt', kind: 'AGENT', actsFor: 'ada', grants: { '*': 'USER' } }),
     );
     expect(wide && fitsScope(wide, { ...all, experiment: 'egret' })).toBe(true);
+  });
+
+  it('takes an agent for one of its experiments, whatever actions its token is limited to', () => {
+    const narrow = createPrincipal({
+      ...{ ...agent, actions: ['job:submit'] },
+      boundedBy: [{ experiment: '*', roles: ['USER'] }],
+    });
+    expect(concernedOf(narrow)?.experiments).toEqual(['heron']);
+  });
+
+  it('leaves out experiments in which the person of the agent has no role', () => {
+    const bounded = createPrincipal({ ...agent, boundedBy: [{ experiment: 'egret', roles: ['USER'] }] });
+    expect(concernedOf(bounded)?.experiments).toEqual([]);
   });
 });
 

@@ -57,9 +57,26 @@ export function authorityFor(
   return person !== null && owns(principal, person) ? 'PERSON' : undefined;
 }
 
+/**
+ * Experiments of a principal. Those of an agent are the ones in which it may propose changes: by its grants and
+ * those of its person, whatever actions its token is limited to.
+ */
 function experimentsOf(principal: Principal): '*' | readonly string[] {
+  const { kind, grants, boundedBy } = principal;
+  if (kind !== 'AGENT') return union(permissionsOf(principal).values());
+  const own = namesOf(grants);
+  const bound = boundedBy ? namesOf(boundedBy) : '*';
+  if (own === '*') return bound;
+  return bound === '*' ? own : own.filter((one) => bound.includes(one));
+}
+
+function namesOf(grants: Principal['grants']): '*' | readonly string[] {
+  return union(grants.map(({ experiment }) => (experiment === '*' ? '*' : [experiment])));
+}
+
+function union(scopes: Iterable<'*' | Iterable<string>>): '*' | readonly string[] {
   const found = new Set<string>();
-  for (const scope of permissionsOf(principal).values()) {
+  for (const scope of scopes) {
     if (scope === '*') return '*';
     for (const experiment of scope) found.add(experiment);
   }
