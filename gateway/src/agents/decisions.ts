@@ -10,10 +10,10 @@ import {
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, type InputError, InputErrors } from '@rhizome/errors';
-import type { Identity } from '@rhizome/identity';
 import { fulfilsWithin } from '@rhizome/retry';
 import type { BorrowEngine } from '../own-operation.js';
 import type { Executions } from './executions.js';
+import { isFullLogin, type Logins } from './full-login.js';
 import { isStale } from './staleness.js';
 
 /** Codes of all calls. */
@@ -39,7 +39,7 @@ export interface DecisionsOptions {
   readonly agents: () => Agents;
   readonly borrow: BorrowEngine;
   readonly executions: Executions;
-  readonly identity: () => Pick<Identity, 'webSessions'> | undefined;
+  readonly identity: Logins;
   readonly clock: Clock;
 }
 
@@ -118,7 +118,7 @@ export class Decisions {
   /** The reason why a caller may not decide, apart from four eyes; undefined if it may. */
   async #forbidden(proposal: ProposalFacts, by: Principal): Promise<string | undefined> {
     if (decisionFault(by, proposal) === 'FORBIDDEN') return 'you may not decide it; you need proposal:decide';
-    if (!by.limited || (await this.#options.identity()?.webSessions.isOfSession(by))) return undefined;
+    if (await isFullLogin(by, this.#options.identity)) return undefined;
     return 'your token was passed on or is limited; must be that of a login';
   }
 

@@ -6,8 +6,13 @@ import type { Identity } from '@rhizome/identity';
 /** Identity of a gateway, if it has one. */
 export type Logins = () => Pick<Identity, 'webSessions'> | undefined;
 
-/** @throws DomainError FORBIDDEN for a token that was passed on, or that has less than a login gives */
+/** True unless a token was passed on, or has less than a login gives. Sessions of browsers are logins. */
+export async function isFullLogin(by: Principal, logins: Logins): Promise<boolean> {
+  return by.limited !== true || ((await logins()?.webSessions.isOfSession(by)) ?? false);
+}
+
+/** @throws DomainError FORBIDDEN unless {@link isFullLogin} */
 export async function assertFullLogin(by: Principal, logins: Logins): Promise<void> {
-  if (by.limited !== true || (await logins()?.webSessions.ofPrincipal(by))) return;
+  if (await isFullLogin(by, logins)) return;
   throw new DomainError('FORBIDDEN', 'Your token was passed on or is limited; must be that of a login');
 }
