@@ -123,9 +123,8 @@ export class Executions {
     const caller = await this.#callerOf(proposal);
     if (!caller)
       return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', isSent);
-    const { mandate } = decision;
-    if (mandate !== undefined && !(await agents()?.mandates.isActive(mandate)))
-      return this.#fail(proposal, 'FORBIDDEN', 'The mandate was revoked, or has ended', isSent);
+    const fault = await this.#mandateFault(proposal);
+    if (fault !== undefined) return this.#fail(proposal, 'FORBIDDEN', fault, isSent);
     if (execution.tries > 1 && !isSent && (await isStale(borrow, caller, proposal))) {
       const text = 'What it would change has changed since the approval; nothing was sent';
       return this.#fail(proposal, 'PROPOSAL_STALE', text, false);
@@ -138,6 +137,23 @@ export class Executions {
       return;
     }
     await this.#finish(proposal, answer);
+  }
+
+  /** The reason why a mandate approves no more; undefined for a decision of a person. */
+  async #mandateFault({
+    decision,
+    agent,
+    person,
+    experiment,
+  }: ProposalDocument): Promise<string | undefined> {
+    const { mandates, budgets } = this.#options.agents() ?? {};
+    if (decision?.mandate === undefined) return undefined;
+    if (!(await mandates?.isActive(decision.mandate))) return 'The mandate was revoked, or has ended';
+    const concerned = {
+      ...{ agent: agent ?? undefined, people: [person] },
+      experiments: experiment === null ? [] : [experiment],
+    };
+    return (await budgets?.stopFor(concerned)) && 'The agent was stopped after it proposed the change';
   }
 
   /** The approver with the rights of now; undefined if its token was revoked. */

@@ -133,7 +133,12 @@ export class BudgetsService {
   /** The stop of an agent; undefined if it may go on. */
   async stopOf(agent: Principal): Promise<StopDocument | undefined> {
     const concerned = agentOf(agent);
-    return concerned && (await this.#options.budgets.stopsOf(concerned))[0];
+    return concerned && this.stopFor(concerned);
+  }
+
+  /** The stop of an agent whose token is not at hand, by the facts of what it does. */
+  async stopFor(concerned: Concerned): Promise<StopDocument | undefined> {
+    return (await this.#options.budgets.stopsOf(concerned))[0];
   }
 
   /**
