@@ -1,5 +1,5 @@
 /** Makes a proposal: freezes the change, reads what it concerns, checks it, and stores it. */
-import type { Agents, ProposalDocument, StoredPreview } from '@rhizome/agents';
+import { type Agents, type ProposalDocument, sees, type StoredPreview } from '@rhizome/agents';
 import { can, type CurrentRights, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { Engine } from '@rhizome/federation';
@@ -64,9 +64,9 @@ export class ProposalMaker {
       errors.report('TOO_MANY_PROPOSALS', [], text);
     }
     if (!errors.isEmpty) return refused(errors);
-    await this.#options.meter.proposal(by);
     this.#making.set(person, making + 1);
     try {
+      await this.#options.meter.proposal(by);
       return await this.#make({ input, checked, proposer, by }, errors);
     } finally {
       const left = (this.#making.get(person) ?? 1) - 1;
@@ -104,7 +104,7 @@ export class ProposalMaker {
     }
     const preview = await this.#check(frozen, found, by, errors);
     if (!preview) return refused(errors);
-    return this.#store({ _id, input, checked, frozen, found, preview, proposer }, errors);
+    return this.#store({ _id, input, checked, frozen, found, preview, proposer, by }, errors);
   }
 
   /** The objects of the change, as the proposer may read them. */
@@ -176,7 +176,7 @@ export class ProposalMaker {
   }
 
   async #store(
-    { _id, input, checked, frozen, found, preview, proposer }: StoreRequest,
+    { _id, input, checked, frozen, found, preview, proposer, by }: StoreRequest,
     errors: InputErrors<CreateCode>,
   ): Promise<CreateResult> {
     const { proposals, fourEyes } = this.#options.agents();
@@ -200,8 +200,11 @@ export class ProposalMaker {
       // A change of an unknown experiment may be one of an experiment that asks for another person.
       isFourEyes: experiments.length === 0 ? fourEyes.size > 0 : experiments.some((one) => fourEyes.has(one)),
     });
-    if ('proposal' in stored) return { ...stored, userErrors: [] };
-    if ('denial' in stored) {
+    if ('proposal' in stored) {
+      if (stored.isNew || sees(by, stored.proposal)) return { ...stored, userErrors: [] };
+      const text = `The same change waits for a decision already: ${stored.proposal.ref}, which another caller has proposed`;
+      errors.report('CHANGE_REFUSED', ['operation'], text);
+    } else if ('denial' in stored) {
       const { ref, decision } = stored.denial;
       const when = decision?.at.toISOString() ?? '';
       const text = `The same change was denied at ${when} (${ref}): ${decision?.note ?? 'without a note'}`;
@@ -229,6 +232,7 @@ interface StoreRequest {
   readonly found: FoundTargets;
   readonly preview: StoredPreview;
   readonly proposer: Proposer;
+  readonly by: Principal;
 }
 
 const refused = (errors: InputErrors<CreateCode>): CreateResult => ({

@@ -77,7 +77,10 @@ export class Proposals {
   /** Makes a proposal; one that fits a mandate runs at once. @throws DomainError as its maker does */
   async create(input: CreateProposalInput, by: Principal): Promise<CreateResult> {
     const made = await this.maker.create(input, by);
-    return made.proposal ? { ...made, proposal: await this.#mandated.apply(made.proposal) } : made;
+    const { proposal } = made;
+    // An equal change that somebody else has proposed waits on: its agent may be stopped.
+    if (proposal?.agent !== by.subject) return made;
+    return { ...made, proposal: await this.#mandated.apply(proposal) };
   }
 
   /** Mandates of agents. @throws DomainError SERVICE_UNAVAILABLE as {@link store} does */

@@ -61,6 +61,34 @@ async function proposePause(reason = 'wait', taskId = 'task_1') {
     'mutation P($input: PauseTaskInput!) { pauseTask(input: $input) { userErrors { code } } }';
   const input = { operation, variables: { input: { taskId, reason } }, reason: 'It fails' };
   return (await changed(create, input, agent)).proposal;
+async function proposePause(reason = 'wait', by = agent) {
+  return (await askToPause(reason, by)).proposal;
+}
+
+async function askToPause(reason: string, by: string) {
+  system.task.state = 'RUNNING';
+  const operation =
+    'mutation P($input: PauseTaskInput!) { pauseTask(input: $input) { userErrors { code } } }';
+  const input = { operation, variables: { input: { taskId: 'task_1', reason } }, reason: 'It fails' };
+  return changed(create, input, by);
+}
+
+/** The end of the run of a proposal whose gateway ended after its approval by a mandate. */
+async function takenOver(proposalId: string, mandateId: string) {
+  const by = { kind: 'HUMAN', subject, grants: [{ experiment: 'heron', roles: ['USER'] }] } as never;
+  await system.agents.proposals.approve(proposalId, by, null, mandateId);
+  system.advance(31_000);
+  const other = await system.gateway();
+  other.gateway.announce();
+  const status = 'query ($id: ID!) { proposal(id: $id) { status outcome { errors { code message } } } }';
+  return waitFor(
+    'the end of the proposal',
+    async () => {
+      const { data } = await system.ask(status, { id: proposalId }, person);
+      return data.proposal.status === 'FAILED' && data.proposal;
+    },
+    { deadlineMs: 60_000 },
+  );
 }
 
 describe('a proposal that fits a mandate', () => {
@@ -89,10 +117,14 @@ describe('a proposal that fits a mandate', () => {
     const reasons = ['a', 'b', 'c', 'd', 'e'];
     const found = await Promise.all(reasons.map((reason, at) => proposePause(reason, `task_${at}`)));
     expect(found.filter(({ status }) => status !== 'PROPOSED').length).toBeLessThanOrEqual(2);
+    const found = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((reason) => proposePause(reason)));
+    // The change is the same whatever its reason: a call may get the proposal of another one back.
+    const approved = new Set(found.filter(({ decision }) => decision !== null).map((one) => one.id));
+    expect(approved.size).toBeLessThanOrEqual(2);
     const { data } = await system.ask(list, {}, person);
     const { usedToday } = data.mandates.nodes.find((one: { id: string }) => one.id === id);
     expect(usedToday).toBeLessThanOrEqual(14);
-    expect(usedToday).toBe(7 * found.filter(({ decision }) => decision !== null).length);
+    expect(usedToday).toBe(7 * approved.size);
   });
 
   it('waits for a person if its input differs, and once the mandate is revoked', async () => {
@@ -108,24 +140,35 @@ describe('a proposal that fits a mandate', () => {
     const id = await granted();
     await changed(revoke, { id });
     const waiting = await proposePause();
-    // A gateway that ended after the approval: another one takes the run over.
-    const by = { kind: 'HUMAN', subject, grants: [{ experiment: 'heron', roles: ['USER'] }] } as never;
-    await system.agents.proposals.approve(waiting.id, by, null, id);
-    system.advance(31_000);
-    const other = await system.gateway();
-    other.gateway.announce();
-    const status = 'query ($id: ID!) { proposal(id: $id) { status outcome { errors { code message } } } }';
-    const end = await waitFor(
-      'the end of the proposal',
-      async () => {
-        const { data } = await system.ask(status, { id: waiting.id }, person);
-        return data.proposal.status === 'FAILED' && data.proposal;
-      },
-      { deadlineMs: 60_000 },
-    );
+    const end = await takenOver(waiting.id, id);
     expect(end.outcome.errors).toEqual([
       { code: 'FORBIDDEN', message: 'The mandate was revoked, or has ended' },
     ]);
+    expect(system.calls).toEqual([]);
+  });
+
+  it('does not run if the agent is stopped before it starts', async () => {
+    const waiting = await proposePause();
+    const scope = { agent: null, person: subject, experiment: null };
+    await system.agents.budgets.stop(scope, 'PERSON', 'It loops', subject);
+    const end = await takenOver(waiting.id, await granted());
+    expect(end.outcome.errors).toMatchObject([
+      { code: 'FORBIDDEN', message: expect.stringContaining('was stopped') },
+    ]);
+    expect(system.calls).toEqual([]);
+  });
+
+  it('waits on if another agent of the person proposes the same change, which does not see it', async () => {
+    const { id } = await proposePause();
+    await granted();
+    const grants = [{ experiment: 'heron', roles: ['USER' as const] }];
+    const other = await system.tokens.mint({
+      ...{ subject: 'agt_other', kind: 'AGENT', actsFor: subject, grants, boundedBy: grants },
+    });
+    const refused = await askToPause('wait', other);
+    expect(refused).toMatchObject({ proposal: null, userErrors: [{ code: 'CHANGE_REFUSED' }] });
+    const { data } = await system.ask('query ($id: ID!) { proposal(id: $id) { status } }', { id }, person);
+    expect(data.proposal.status).toBe('PROPOSED');
     expect(system.calls).toEqual([]);
   });
 });
