@@ -28,12 +28,13 @@ export {
   type BudgetWindow,
   type StopDocument,
 } from './budgets/budget.document.js';
-export type {
-  BudgetSetting,
-  BudgetState,
-  BudgetsService,
-  CallerLimits,
-  Refusal,
+export {
+  type BudgetSetting,
+  type BudgetState,
+  type BudgetsService,
+  type CallerLimits,
+  mostOwn,
+  type Refusal,
 } from './budgets/budgets.service.js';
 export { authorityFor, concernedOf, fitsScope } from './budgets/scope.js';
 export {

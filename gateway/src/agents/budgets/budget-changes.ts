@@ -5,6 +5,7 @@ import {
   type Authority,
   authorityFor,
   type BudgetState,
+  mostOwn,
   type StopDocument,
 } from '@rhizome/agents';
 import { describePrincipal, type Principal } from '@rhizome/authz';
@@ -46,6 +47,10 @@ export class BudgetChanges {
     const authority = authorityOf(by, scope);
     await assertFullLogin(by, this.#options.identity);
     const setting = { ...scope, unit, window, limit, softLimit };
+    if (limit !== null && !(await this.#budgets.mayAddBudget(setting, authority))) {
+      errors.report('INVALID_VALUE', ['person'], tooMany('budgets'));
+      return { budget: null, userErrors: errors.all };
+    }
     return { budget: await this.#budgets.set(setting, authority, by.subject), userErrors: [] };
   }
 
@@ -58,7 +63,12 @@ export class BudgetChanges {
     const scope = scopeOf(input, errors);
     errors.line(['reason'], input.reason, 1, 500);
     if (!errors.isEmpty) return { stop: null, userErrors: errors.all };
-    const stop = await this.#budgets.stop(scope, authorityOf(by, scope), input.reason, by.subject);
+    const authority = authorityOf(by, scope);
+    if (!(await this.#budgets.mayAddStop(scope, authority))) {
+      errors.report('INVALID_VALUE', ['person'], tooMany('stops'));
+      return { stop: null, userErrors: errors.all };
+    }
+    const stop = await this.#budgets.stop(scope, authority, input.reason, by.subject);
     return { stop, userErrors: [] };
   }
 
@@ -78,6 +88,10 @@ export class BudgetChanges {
   get #budgets(): Agents['budgets'] {
     return this.#options.agents().budgets;
   }
+}
+
+function tooMany(what: 'budgets' | 'stops'): string {
+  return `person: your agents have ${mostOwn} ${what} that you set; must be fewer`;
 }
 
 function scopeOf({ agent, person, experiment }: ResumeAgentsInput, errors: Errors): AgentScope {

@@ -79,6 +79,27 @@ describe('the budgets of agents', () => {
     expect(budgets.map(({ spent }) => spent)).toEqual([70, 70]);
   });
 
+  it('spends of each budget, however many concern an agent, and limits those that its person sets', async () => {
+    const { budgets } = system.agents;
+    const grants = [{ experiment: '*', roles: ['USER'] as Role[] }];
+    const caller = createPrincipal({
+      ...{ kind: 'AGENT', subject: 'agt_many', actsFor: subject, grants, boundedBy: grants },
+      expiresAt: never,
+    });
+    const common = { agent: null, unit: 'CALLS', window: 'DAY', limit: 9, softLimit: null } as const;
+    await Promise.all(
+      Array.from({ length: 205 }, (_each, at) =>
+        budgets.set({ ...common, person: subject, experiment: `e${at}` }, 'PERSON', subject),
+      ),
+    );
+    expect(await budgets.spend(caller, 'CALLS', 1)).toBeUndefined();
+    const { budgets: found } = await budgets.limitsOf(caller);
+    expect(found.filter(({ spent }) => spent === 1)).toHaveLength(205);
+    const { userErrors } = await changed(setBudget, own({ limit: 2 }));
+    expect(userErrors).toMatchObject([{ path: ['person'], message: expect.stringContaining('100 budgets') }]);
+    expect((await changed(setBudget, own({ experiment: 'e1', limit: null }))).userErrors).toEqual([]);
+  });
+
   it('refuses calls at /graphql beyond the limit until the window ends', async () => {
     const { budget } = await changed(setBudget, own({ limit: 2, softLimit: 1 }));
     expect(budget).toMatchObject({ authority: 'PERSON', limit: 2, spent: 0, person: { subject } });

@@ -5,6 +5,7 @@ import {
   type AgentScope,
   type BudgetDocument,
   budgetsCollection,
+  type BudgetUnit,
   type StopDocument,
   stopsCollection,
   type UsageDocument,
@@ -15,8 +16,8 @@ import type { Concerned, VisibleScopes } from './scope.js';
 const majority = { writeConcern: { w: 'majority' } } as const;
 /** Longest time of a search, in milliseconds. */
 const searchMs = 5_000;
-/** Largest number of budgets and of stops that one search reads. */
-const mostRead = 200;
+/** Largest number of stops in a list for people. What enforces limits reads all that concern a caller. */
+const mostListed = 200;
 
 /** Collections `agentBudgets`, `agentUsage` and `agentStops`. */
 export class BudgetsRepository {
@@ -44,10 +45,11 @@ export class BudgetsRepository {
     return this.#budgets.findOneAndDelete({ _id: id }, majority);
   }
 
-  /** The budgets of a caller, in a fixed order. */
-  budgetsOf(concerned: Concerned): Promise<BudgetDocument[]> {
+  /** The budgets of a caller, of one unit or of all, in a fixed order. */
+  budgetsOf(concerned: Concerned, unit?: BudgetUnit): Promise<BudgetDocument[]> {
+    const filter = { ...concerns(concerned), ...(unit && { unit }) } as Filter<BudgetDocument>;
     return this.#budgets
-      .find(concerns(concerned) as Filter<BudgetDocument>, { sort: { _id: 1 }, limit: mostRead })
+      .find(filter, { sort: { _id: 1 } })
       .maxTimeMS(searchMs)
       .toArray();
   }
@@ -118,19 +120,36 @@ export class BudgetsRepository {
     return this.#stops.findOneAndDelete({ _id: id }, majority);
   }
 
-  /** The stops of a caller. */
+  /** The stops of a caller, the newest first, at most 200. */
   stopsOf(concerned: Concerned): Promise<StopDocument[]> {
-    return this.#findStops(concerns(concerned) as Filter<StopDocument>);
+    return this.#findStops(concerns(concerned) as Filter<StopDocument>, mostListed);
+  }
+
+  /** All stops. */
+  allStops(): Promise<StopDocument[]> {
+    return this.#findStops({});
+  }
+
+  /** Number of budgets that a person has set for its own agents, apart from one of them. */
+  ownBudgets(person: string, except: string): Promise<number> {
+    const filter = { person, authority: 'PERSON' as const, _id: { $ne: except } };
+    return this.#budgets.countDocuments(filter, { maxTimeMS: searchMs });
+  }
+
+  /** Number of stops that a person has set for its own agents, apart from one of them. */
+  ownStops(person: string, except: string): Promise<number> {
+    const filter = { person, authority: 'PERSON' as const, _id: { $ne: except } };
+    return this.#stops.countDocuments(filter, { maxTimeMS: searchMs });
   }
 
   /** The stops that a caller may list, the newest first, at most 200. */
   visibleStops(visible: VisibleScopes): Promise<StopDocument[]> {
-    return this.#findStops(seen(visible) as Filter<StopDocument>);
+    return this.#findStops(seen(visible) as Filter<StopDocument>, mostListed);
   }
 
-  #findStops(filter: Filter<StopDocument>): Promise<StopDocument[]> {
+  #findStops(filter: Filter<StopDocument>, limit = 0): Promise<StopDocument[]> {
     return this.#stops
-      .find(filter, { sort: { createdAt: -1, _id: 1 }, limit: mostRead, readConcern: 'majority' })
+      .find(filter, { sort: { createdAt: -1, _id: 1 }, limit, readConcern: 'majority' })
       .maxTimeMS(searchMs)
       .toArray();
   }

@@ -48,6 +48,8 @@ export interface BudgetsOptions {
 
 /** Time for which the amount of a window is kept after its end, in milliseconds. */
 const keptMs = 32 * 86_400_000;
+/** Budgets, and stops, that a person may set for its own agents. */
+export const mostOwn = 100;
 
 /** Budgets and stops of one store. */
 export class BudgetsService {
@@ -57,6 +59,23 @@ export class BudgetsService {
     this.#options = options;
   }
 
+  /**
+   * True if a person may set a further budget for its own agents. Calls at the same time may exceed the
+   * number: it bounds what each call of the agents reads.
+   */
+  async mayAddBudget(setting: Omit<BudgetSetting, 'limit' | 'softLimit'>, by: Authority): Promise<boolean> {
+    const { person } = setting;
+    if (by !== 'PERSON' || person === null) return true;
+    return (await this.#options.budgets.ownBudgets(person, budgetId(setting, by))) < mostOwn;
+  }
+
+  /** True if a person may set a further stop for its own agents, as {@link mayAddBudget}. */
+  async mayAddStop(scope: AgentScope, by: Authority): Promise<boolean> {
+    const { person } = scope;
+    if (by !== 'PERSON' || person === null) return true;
+    return (await this.#options.budgets.ownStops(person, stopId(scope, by))) < mostOwn;
+  }
+
   /** Sets or removes a budget. Null if there was none to remove. */
   async set(
     { limit, ...setting }: BudgetSetting,
@@ -64,8 +83,7 @@ export class BudgetsService {
     by: string,
   ): Promise<BudgetState | null> {
     const { budgets, clock } = this.#options;
-    const { agent, person, experiment, unit, window } = setting;
-    const _id = `budget_${digestOf([authority, agent, person, experiment, unit, window])}`;
+    const _id = budgetId(setting, authority);
     const now = clock.now();
     const times = { createdAt: now, updatedAt: now };
     const set =
@@ -125,9 +143,9 @@ export class BudgetsService {
     return this.#options.budgets.visibleStops(visibleScopes(principal));
   }
 
-  /** All stops, at most 200. */
+  /** All stops. */
   allStops(): Promise<readonly StopDocument[]> {
-    return this.#options.budgets.visibleStops({ people: [], experiments: '*' });
+    return this.#options.budgets.allStops();
   }
 
   /** The stop of an agent; undefined if it may go on. */
@@ -149,11 +167,11 @@ export class BudgetsService {
     const concerned = agentOf(agent);
     if (!concerned) return undefined;
     const { budgets, clock } = this.#options;
-    const [[stop], all] = await Promise.all([budgets.stopsOf(concerned), budgets.budgetsOf(concerned)]);
+    const [[stop], all] = await Promise.all([budgets.stopsOf(concerned), budgets.budgetsOf(concerned, unit)]);
     if (stop) return { stop };
     const now = clock.now();
     const spent: string[] = [];
-    for (const budget of all.filter((one) => one.unit === unit)) {
+    for (const budget of all) {
       const window = windowAt(budget.window, now);
       const id = usageId({ budget, window });
       const removeAt = new Date(window.end.getTime() + keptMs);
@@ -176,6 +194,13 @@ function agentOf(principal: Principal): Concerned | undefined {
 
 function usageId({ budget, window }: { readonly budget: BudgetDocument; readonly window: Window }): string {
   return `${budget._id} ${window.start.toISOString()}`;
+}
+
+function budgetId(
+  { agent, person, experiment, unit, window }: Omit<BudgetSetting, 'limit' | 'softLimit'>,
+  authority: Authority,
+): string {
+  return `budget_${digestOf([authority, agent, person, experiment, unit, window])}`;
 }
 
 function stopId({ agent, person, experiment }: AgentScope, authority: Authority): string {
