@@ -6,8 +6,11 @@ import { readTokenId } from '../tokens/token-id.js';
 import type { RevocationDocument, RevocationKind } from './revocation.document.js';
 import type { RevocationsRepository } from './revocations.repository.js';
 
-/** Longest lifetime of a token that can be revoked: the sum of all upper limits of lifetimes. */
-export const longestLifetimeMs = 7 * 86_400_000;
+/**
+ * Longest time for which something acts by a token that can be revoked: tokens live for up to 7 days, and a
+ * mandate acts for its grantor for up to 30 days.
+ */
+export const longestUseMs = 31 * 86_400_000;
 
 /** Ports of {@link RevocationsService}. */
 export interface RevocationsOptions {
@@ -108,7 +111,7 @@ export class RevocationsService implements RevocationList {
 
   #write({ kind, value, reason }: RevocationRequest, revokedBy: string): Promise<RevocationDocument> {
     const now = this.#options.clock.now();
-    const expiresAt = new Date(now.getTime() + longestLifetimeMs);
+    const expiresAt = new Date(now.getTime() + longestUseMs);
     const entry = { kind, value, reason, revokedBy, notBefore: now, expiresAt };
     return this.#options.revocations.add(entry, now);
   }

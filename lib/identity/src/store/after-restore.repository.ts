@@ -5,7 +5,7 @@ import { elevationsCollection } from '../elevations/elevation.document.js';
 import { invitationsCollection } from '../enrolment/enrolment.document.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
 import { revocationsCollection } from '../revocations/revocation.document.js';
-import { longestLifetimeMs } from '../revocations/revocations.service.js';
+import { longestUseMs } from '../revocations/revocations.service.js';
 import { webSessionsCollection } from '../sessions/web-session.document.js';
 import { refreshFamiliesCollection } from '../tokens/refresh-family.document.js';
 
@@ -45,7 +45,7 @@ async function revokeTokensOf(db: Db, issuer: string): Promise<void> {
     createdAt: { $ifNull: ['$createdAt', '$$NOW'] },
     updatedAt: '$$NOW',
     notBefore: '$$NOW',
-    expiresAt: { $add: ['$$NOW', longestLifetimeMs] },
+    expiresAt: { $add: ['$$NOW', longestUseMs] },
     reason: 'restored from a backup',
     revokedBy: by,
   };

@@ -123,6 +123,12 @@ describe('TokenService', () => {
     await tokens.revoke('no token at all');
   });
 
+  it('keeps a revocation for longer than a mandate may act for its grantor', async () => {
+    const request = { kind: 'TOKEN', value: 'tok_kept', reason: null } as const;
+    const { notBefore, expiresAt } = await system.identity.revocations.revokeFor(request, admin);
+    expect(expiresAt.getTime() - notBefore.getTime()).toBeGreaterThan(30 * 86_400_000);
+  });
+
   it('refuses to revoke tokens of others without the permission', async () => {
     const { tokens, revocations } = system.identity;
     const ann = await verifier().verify((await tokens.exchange(request(await person('ann')))).accessToken);
