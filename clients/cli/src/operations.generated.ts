@@ -4340,7 +4340,7 @@ export type WorkflowMark =
  */
 export type WorkflowNodeFileInput = {
   /**
-   * Name of the file of a node; the name of the output by default. With `label`, name of the folder with the files
+   * Name of the file of a node; the name of the output, or of the `input`, by default. With `label`, name of the folder with the files
    * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
    */
   as?: string | null | undefined;
@@ -4358,8 +4358,8 @@ export type WorkflowNodeFileInput = {
   /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
   node?: string | null | undefined;
   /**
-   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. With `input`, it only names the
-   * file if there is no `as`.
+   * Name of the output, as the node or a node with the label declares it in `payload.outputs`. Not used with `input`, which
+   * names an output itself.
    */
   output: string;
 };
