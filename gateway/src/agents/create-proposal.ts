@@ -11,7 +11,7 @@ import { checkInput, type CheckedInput, type CreateCode } from './check-input.js
 import { type DryRun, runDry } from './dry-run.js';
 import { freeze, type FrozenChange, isFault } from './freeze.js';
 import { isListed } from './mutation-rules.js';
-import { hoursOfJobs, hoursOfSubmission } from './preview.js';
+import { hoursOfJobs, hoursOfSubmission, submittedJobs } from './preview.js';
 import { personOf, type Proposer, proposerOf } from './proposer.js';
 import { findTargets, type FoundTarget, type FoundTargets, maxTargets } from './targets.js';
 
@@ -277,7 +277,6 @@ function previewOf(
 ): StoredPreview {
   const effect = dryRun?.payload?.['effect'] as { readonly jobCount?: unknown } | null | undefined;
   const counted = typeof effect?.jobCount === 'number' ? effect.jobCount : undefined;
-  const submitted = Array.isArray(input['jobs']) ? input['jobs'].length : undefined;
   const text = dryRun ? JSON.stringify(dryRun.payload) : null;
   const hours =
     rule.target?.kind === 'JOBS'
@@ -287,7 +286,7 @@ function previewOf(
         )
       : hoursOfSubmission(mutation, input);
   return {
-    targetCount: counted ?? submitted ?? (targets.length > 0 ? targets.length : null),
+    targetCount: counted ?? submittedJobs(input) ?? (targets.length > 0 ? targets.length : null),
     ...hours,
     refusedCount,
     isDryRun: dryRun !== undefined,

@@ -31,6 +31,11 @@ describe('the table of mutations', () => {
       expect([name, actions.get(name)]).toEqual([name, action]);
   });
 
+  it('marks those that start jobs without telling their number', () => {
+    const marked = Object.keys(listedRules).filter((name) => listedRules[name]?.isUncounted);
+    expect(marked).toEqual(['submitWorkflow', 'retryWorkflow', 'cloneWorkflow']);
+  });
+
   it('accepts unknown mutations with a key only, and none about secrets, workers or the gateway', () => {
     expect(ruleOf('submitWrenRun', true, false)).toEqual({ stakes: 'IRREVERSIBLE', repeatable: 'BY_KEY' });
     expect(ruleOf('submitWrenRun', false, false)).toBeUndefined();

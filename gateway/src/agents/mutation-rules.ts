@@ -20,6 +20,8 @@ export interface MutationRule {
   readonly target?: TargetRule | undefined;
   /** Undefined if only the input shows whether a repeated call changes nothing. */
   readonly repeatable?: Repeatable | undefined;
+  /** True if neither the input nor a dry run shows how many jobs it starts: no mandate could count them. */
+  readonly isUncounted?: boolean | undefined;
 }
 
 const waiting = new Set(['PENDING', 'ACTIVATED', 'THROTTLED']);
@@ -53,12 +55,12 @@ const rules: Readonly<Record<string, MutationRule>> = {
     ...{ action: 'worker:drain', stakes: 'IRREVERSIBLE', repeatable: 'BY_STATE' },
     target: object('Worker', 'workerId'),
   },
-  submitWorkflow: { action: 'task:submit', stakes: 'MITIGABLE' },
+  submitWorkflow: { action: 'task:submit', stakes: 'MITIGABLE', isUncounted: true },
   pauseWorkflow: { action: 'job:hold', stakes: 'UNDOABLE', target: workflow, repeatable: 'BY_STATE' },
   resumeWorkflow: { action: 'job:hold', stakes: 'MITIGABLE', target: workflow, repeatable: 'BY_STATE' },
   cancelWorkflow: { action: 'job:cancel', stakes: 'IRREVERSIBLE', target: workflow, repeatable: 'BY_STATE' },
-  retryWorkflow: { action: 'job:retry', stakes: 'MITIGABLE', target: workflow },
-  cloneWorkflow: { action: 'task:submit', stakes: 'MITIGABLE', target: workflow },
+  retryWorkflow: { action: 'job:retry', stakes: 'MITIGABLE', target: workflow, isUncounted: true },
+  cloneWorkflow: { action: 'task:submit', stakes: 'MITIGABLE', target: workflow, isUncounted: true },
   pauseFleet: { action: 'job:hold', stakes: 'UNDOABLE', target: fleet, repeatable: 'BY_STATE' },
   resumeFleet: { action: 'job:hold', stakes: 'MITIGABLE', target: fleet, repeatable: 'BY_STATE' },
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { hoursOfJobs, hoursOfSubmission } from './preview.js';
+import { hoursOfJobs, hoursOfSubmission, submittedJobs } from './preview.js';
 
 const job = { cores: 8, walltimeSeconds: 1800, gpu: { count: 2 } };
 
@@ -17,6 +17,18 @@ describe('hoursOfJobs', () => {
 
   it('is unknown if the resources of a job are', () => {
     expect(hoursOfJobs([job, null], {})).toEqual({ coreHours: null, gpuHours: null });
+  });
+});
+
+describe('submittedJobs', () => {
+  it.each([
+    [[{}, {}], 2],
+    [{ count: 1_000_000 }, 1_000_000],
+    [{ parameterSets: [{}, {}, {}] }, 3],
+    [{ dataset: { datasetId: 'dataset_1' } }, undefined],
+    [undefined, undefined],
+  ])('reads the jobs of %j as %s', (jobs, count) => {
+    expect(submittedJobs({ jobs })).toBe(count);
   });
 });
 

@@ -11,6 +11,17 @@ export interface AskedHours {
 const secondsPerHour = 3600;
 const unknown: AskedHours = { coreHours: null, gpuHours: null };
 
+/** Number of the jobs that an input submits; undefined if it does not tell, as for those of a dataset. */
+export function submittedJobs({ jobs }: MutationInput): number | undefined {
+  if (Array.isArray(jobs)) return jobs.length;
+  const { count, parameterSets } = (jobs ?? {}) as {
+    readonly count?: unknown;
+    readonly parameterSets?: unknown;
+  };
+  if (typeof count === 'number') return count;
+  return Array.isArray(parameterSets) ? parameterSets.length : undefined;
+}
+
 /** The hours of jobs that exist, with the changes of a retry. */
 export function hoursOfJobs(
   jobs: readonly (AskedResources | null)[],

@@ -46,4 +46,10 @@ export {
   statusAt,
 } from './proposals/visibility.js';
 export type { MandateDocument } from './mandates/mandate.document.js';
-export { fits, mayRevoke, type MandatesService } from './mandates/mandates.service.js';
+export {
+  fits,
+  type MandatedChange,
+  mayRevoke,
+  mostMandates,
+  type MandatesService,
+} from './mandates/mandates.service.js';

@@ -3,6 +3,7 @@ import {
   type Agents,
   decisionFault,
   type MandateDocument,
+  type MandatedChange,
   type ProposalDocument,
   statusAt,
 } from '@rhizome/agents';
@@ -48,7 +49,8 @@ export class MandateApprovals {
     if (agent === null || experiment === null || statusAt(proposal, clock.now()) !== 'PROPOSED')
       return proposal;
     const { input } = JSON.parse(proposal.variables) as { readonly input: Readonly<Record<string, unknown>> };
-    for (const mandate of await agents().mandates.fitting({ agent, experiment, mutation, input })) {
+    const fitting = await this.#fitting({ agent, experiment, mutation, input });
+    for (const mandate of fitting) {
       try {
         const approved = await this.#approve(proposal, mandate);
         if (approved) return approved;
@@ -60,6 +62,17 @@ export class MandateApprovals {
     return proposal;
   }
 
+  /** The mandates that a change fits; none if they cannot be read, so that it waits for a person. */
+  async #fitting(change: MandatedChange): Promise<readonly MandateDocument[]> {
+    const { agents, log } = this.#options;
+    try {
+      return await agents().mandates.fitting(change);
+    } catch (error) {
+      log.warn({ err: error }, 'mandates not read');
+      return [];
+    }
+  }
+
   /** The proposal after its run; undefined if the mandate does not approve it. */
   async #approve(
     proposal: ProposalDocument,
@@ -69,12 +82,16 @@ export class MandateApprovals {
     const { proposals, mandates } = agents();
     const grantor = await this.#grantorOf(proposal, mandate);
     if (!grantor || (await isStale(borrow, grantor, proposal))) return undefined;
-    const objects = Math.max(1, proposal.preview.targetCount ?? 1);
-    if (!(await mandates.use(mandate, objects))) return undefined;
+    const { targetCount } = proposal.preview;
+    // What cannot be counted could be anything: the jobs for a dataset, for one.
+    if (targetCount === null) return undefined;
+    const objects = Math.max(1, targetCount);
+    const counted = await mandates.use(mandate, objects);
+    if (counted === undefined) return undefined;
     // A gateway that ends here leaves the objects counted: less is left, never more.
     const approved = await proposals.approve(proposal._id, grantor, null, mandate._id);
     if (!approved) {
-      await mandates.giveBack(mandate, objects);
+      await mandates.giveBack(counted, objects);
       return undefined;
     }
     await fulfilsWithin(executions.run(approved), approvalWaitMs);
@@ -82,15 +99,19 @@ export class MandateApprovals {
   }
 
   /** The grantor with the rights of now; undefined if it may not approve the proposal itself. */
-  async #grantorOf(
-    proposal: ProposalDocument,
-    { caller, experiment }: MandateDocument,
-  ): Promise<Principal | undefined> {
-    const { rights, clock } = this.#options;
+  async #grantorOf(proposal: ProposalDocument, mandate: MandateDocument): Promise<Principal | undefined> {
+    const { rights, clock, agents } = this.#options;
+    const { caller, experiment } = mandate;
     const before = createPrincipal({ ...caller, expiresAt: never });
     const grantor = await withCurrentRights(before, rights(), clock.now());
-    if (!grantor || decisionFault(grantor, proposal) !== undefined) return undefined;
-    const action = ruleOf(proposal.mutation, true, false)?.action;
-    return action === undefined || can(grantor, action, experiment) ? grantor : undefined;
+    if (!grantor) {
+      // It ends for good: a revocation is not kept for ever.
+      await agents().mandates.revoke(mandate, null);
+      return undefined;
+    }
+    if (decisionFault(grantor, proposal) !== undefined) return undefined;
+    const { action, stakes, isUncounted } = ruleOf(proposal.mutation, true, false) ?? {};
+    if (action === undefined || stakes === 'IRREVERSIBLE' || isUncounted) return undefined;
+    return can(grantor, action, experiment) ? grantor : undefined;
   }
 }

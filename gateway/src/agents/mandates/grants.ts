@@ -1,5 +1,5 @@
 /** Grants and revocations of mandates. */
-import { type Agents, type MandateDocument, mayRevoke } from '@rhizome/agents';
+import { type Agents, type MandateDocument, mayRevoke, mostMandates } from '@rhizome/agents';
 import { can, describePrincipal, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
@@ -36,6 +36,7 @@ export interface MandateGrantsOptions {
 type Fields = Readonly<Record<string, unknown>>;
 
 const dayMs = 86_400_000;
+/** Revocations are kept for longer, since they end what a grantor has granted. */
 const mostDays = 30;
 const mostObjects = 10_000;
 const mostBytes = 16 * 1024;
@@ -77,6 +78,11 @@ export class MandateGrants {
       return { mandate: null, userErrors: errors.all };
     }
     await assertFullLogin(by, identity);
+    if (!(await agents().mandates.mayGrant(by))) {
+      const text = `${mostMandates} of your mandates hold; must be fewer`;
+      errors.report('INVALID_VALUE', [], text);
+      return { mandate: null, userErrors: errors.all };
+    }
     const { fixed, free } = allowed;
     const draft = { agent, experiment, mutation, maxPerDay, reason, expiresAt, fixed, free };
     return { mandate: await agents().mandates.grant(draft, by), userErrors: [] };
@@ -119,7 +125,7 @@ export class MandateGrants {
     const rule = isInputObjectType(type)
       ? ruleOf(mutation, 'idempotencyKey' in type.getFields(), isOwn(mutation))
       : undefined;
-    if (!isInputObjectType(type) || !rule || rule.stakes === 'IRREVERSIBLE') {
+    if (!isInputObjectType(type) || !rule || rule.stakes === 'IRREVERSIBLE' || rule.isUncounted) {
       const text = `mutation: ${JSON.stringify(mutation.slice(0, 200))} cannot be approved in advance; must be one whose effects can be undone or limited, such as retryJobs`;
       errors.report('MUTATION_NOT_SUPPORTED', ['mutation'], text);
       return undefined;

@@ -22,8 +22,8 @@ const majority = { writeConcern: { w: 'majority' } } as const;
 const after = { ...majority, returnDocument: 'after' } as const;
 /** Longest time of a search, in milliseconds. */
 const searchMs = 5_000;
-/** Mandates of one agent, mutation and experiment that are compared with a proposal. */
-const mostCompared = 50;
+/** Mandates that are read at once to compare them with a proposal. */
+const batch = 50;
 
 /** Collection `mandates`. */
 export class MandatesRepository {
@@ -48,7 +48,7 @@ export class MandatesRepository {
   }
 
   /** Ends a mandate. Null if it has ended already. */
-  revoke(id: string, by: string, now: Date): Promise<MandateDocument | null> {
+  revoke(id: string, by: string | null, now: Date): Promise<MandateDocument | null> {
     return this.#mandates.findOneAndUpdate(
       { _id: id, revokedAt: null },
       { $set: { revokedAt: now, revokedBy: by, updatedAt: now }, $inc: { revision: 1 } },
@@ -56,15 +56,19 @@ export class MandatesRepository {
     );
   }
 
-  /** Mandates that hold now for changes of one kind. */
+  /** Mandates that hold now for changes of one kind, in the order of their identifiers. */
   current(
     change: Pick<MandateDocument, 'agent' | 'mutation' | 'experiment'>,
     now: Date,
-  ): Promise<MandateDocument[]> {
+  ): AsyncIterable<MandateDocument> {
     return this.#mandates
-      .find({ ...change, ...active(now) }, { limit: mostCompared, readConcern: 'majority' })
-      .maxTimeMS(searchMs)
-      .toArray();
+      .find({ ...change, ...active(now) }, { batchSize: batch, sort: { _id: 1 }, readConcern: 'majority' })
+      .maxTimeMS(searchMs);
+  }
+
+  /** Number of the mandates of a person that hold now, counted up to a limit. */
+  countOf(grantor: string, now: Date, limit: number): Promise<number> {
+    return this.#mandates.countDocuments({ grantor, ...active(now) }, { limit, maxTimeMS: searchMs });
   }
 
   /** @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */

@@ -1,13 +1,13 @@
 /** Rules of mandates: granted by a person, counted exactly, and revoked at once. */
 import { isDeepStrictEqual } from 'node:util';
-import { can, experimentsFor, owns, type Principal } from '@rhizome/authz';
+import { can, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { BudgetsRepository } from '../budgets/budgets.repository.js';
 import { windowAt } from '../budgets/windows.js';
 import { storedCaller } from '../proposals/proposals.service.js';
-import { isPerson } from '../proposals/visibility.js';
+import { isPerson, seesOwn, visibleTo } from '../proposals/visibility.js';
 import type { MandateDocument } from './mandate.document.js';
 import type { MandateConditions, MandatesRepository, VisibleMandates } from './mandates.repository.js';
 
@@ -31,6 +31,8 @@ export interface MandatesOptions {
 }
 
 const dayMs = 86_400_000;
+/** Mandates of a person that may hold at the same time. */
+export const mostMandates = 200;
 /** Time for which a mandate is kept after its end, in milliseconds. */
 const keptMs = 90 * dayMs;
 /** Fields of an input that the gateway sets. */
@@ -42,6 +44,15 @@ export class MandatesService {
 
   constructor(options: MandatesOptions) {
     this.#options = options;
+  }
+
+  /**
+   * True if a person may grant a further mandate. Calls at the same time may exceed the number: it bounds what
+   * is compared with a proposal.
+   */
+  async mayGrant(by: Principal): Promise<boolean> {
+    const { mandates, clock } = this.#options;
+    return (await mandates.countOf(by.subject, clock.now(), mostMandates)) < mostMandates;
   }
 
   /** Grants a mandate. An equal one of the same person gets the new limits, and holds again. */
@@ -64,8 +75,8 @@ export class MandatesService {
     return found && sees(principal, found) ? found : null;
   }
 
-  /** Ends a mandate; returns it as it is now. */
-  async revoke({ _id }: MandateDocument, by: string): Promise<MandateDocument | null> {
+  /** Ends a mandate; returns it as it is now. `by` is null if the token of the grantor was revoked. */
+  async revoke({ _id }: MandateDocument, by: string | null): Promise<MandateDocument | null> {
     const { mandates, clock } = this.#options;
     return (await mandates.revoke(_id, by, clock.now())) ?? mandates.mandate(_id);
   }
@@ -78,20 +89,27 @@ export class MandatesService {
 
   /** The mandates that a change fits, whatever was used of them. */
   async fitting({ input, ...change }: MandatedChange): Promise<readonly MandateDocument[]> {
-    const found = await this.#options.mandates.current(change, this.#options.clock.now());
-    return found.filter((mandate) => fits(mandate, input));
+    const found: MandateDocument[] = [];
+    // One at a time: there may be many, of other people, that do not fit.
+    for await (const mandate of this.#options.mandates.current(change, this.#options.clock.now()))
+      if (fits(mandate, input)) found.push(mandate);
+    return found;
   }
 
-  /** Counts changed objects of today, unless they exceed what is left. */
-  async use({ _id, maxPerDay }: MandateDocument, objects: number): Promise<boolean> {
+  /**
+   * Counts changed objects of today, unless they exceed what is left.
+   * @returns where they were counted, for {@link giveBack}; undefined if they exceed it
+   */
+  async use({ _id, maxPerDay }: MandateDocument, objects: number): Promise<string | undefined> {
     const { usage, clock } = this.#options;
+    const day = this.#today(_id);
     const removeAt = new Date(clock.now().getTime() + 2 * dayMs);
-    return usage.spend(this.#today(_id), objects, maxPerDay, removeAt);
+    return (await usage.spend(day, objects, maxPerDay, removeAt)) ? day : undefined;
   }
 
-  /** Gives back objects that were not changed. */
-  giveBack({ _id }: MandateDocument, objects: number): Promise<void> {
-    return this.#options.usage.giveBack(this.#today(_id), objects);
+  /** Gives back objects that were not changed, where {@link use} has counted them. */
+  giveBack(counted: string, objects: number): Promise<void> {
+    return this.#options.usage.giveBack(counted, objects);
   }
 
   /** Objects changed today, by mandate. */
@@ -107,7 +125,7 @@ export class MandatesService {
     page: { readonly first: number; readonly after?: string | null | undefined },
   ): Promise<KeysetPage<MandateDocument>> {
     const { mandates, clock } = this.#options;
-    return mandates.page(visibleTo(principal), conditions, clock.now(), page);
+    return mandates.page(visibleMandates(principal), conditions, clock.now(), page);
   }
 
   #today(id: string): string {
@@ -135,15 +153,13 @@ export function fits(
   );
 }
 
-function visibleTo(principal: Principal): VisibleMandates {
-  const { kind, subject, linked = [] } = principal;
-  if (kind === 'AGENT') return { agent: subject, grantors: [], experiments: [] };
-  const grantors = kind === 'HUMAN' ? [subject, ...linked] : [];
-  return { grantors, experiments: experimentsFor(principal, 'proposal:read') };
+function visibleMandates(principal: Principal): VisibleMandates {
+  const { agent, people = [], experiments } = visibleTo(principal);
+  return { agent, grantors: people, experiments };
 }
 
 function sees(principal: Principal, { agent, grantor, experiment }: MandateDocument): boolean {
   if (principal.kind === 'AGENT') return principal.subject === agent;
-  if (principal.kind === 'HUMAN' && owns(principal, grantor)) return true;
+  if (seesOwn(principal) && owns(principal, grantor)) return true;
   return can(principal, 'proposal:read', experiment);
 }

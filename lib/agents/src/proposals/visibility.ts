@@ -23,8 +23,8 @@ export function sees(principal: Principal, proposal: ProposalFacts): boolean {
   return mayInExperiment(principal, 'proposal:read', proposal);
 }
 
-/** True for a person, unless its token is limited to other actions. */
-function seesOwn(principal: Principal): boolean {
+/** True for a person that sees what is its own: its token is not limited to other actions. */
+export function seesOwn(principal: Principal): boolean {
   return isPerson(principal) && (principal.actions?.includes('proposal:read') ?? true);
 }
 
