@@ -37,6 +37,30 @@ export function hasBegun(replica: StoredReplica): boolean {
   return isBeingDeleted(replica) && replica.deletion.startedAt !== undefined;
 }
 
+/** True for a copy that may have gone from its storage after a time. */
+export function mayBeGone(replica: StoredReplica, since: Date): boolean {
+  return hasBegun(replica) || (replica.state === 'DELETED' && replica.changedAt >= since);
+}
+
+/**
+ * Says which copies may be gone although their own deletion has not begun: another file has the same copy,
+ * and it was deleted there since they were marked.
+ */
+export function goneElsewhere(
+  files: readonly { readonly replicas: readonly StoredReplica[] }[],
+): (replica: StoredReplica) => boolean {
+  const copies = new Map<string, StoredReplica[]>();
+  for (const replica of files.flatMap(({ replicas }) => replicas))
+    copies.set(replica.location, [...(copies.get(replica.location) ?? []), replica]);
+  return ({ location, changedAt }) =>
+    copies.get(location)?.some((other) => mayBeGone(other, changedAt)) === true;
+}
+
+/** A copy whose deletion is given up. */
+export function restored({ deletion: _, ...replica }: StoredReplica, now: Date): StoredReplica {
+  return { ...replica, state: 'AVAILABLE', changedAt: now };
+}
+
 /** Time at which the first deletion of a copy is due; undefined if none is being deleted. */
 export function firstDeletion(replicas: readonly StoredReplica[]): Date | undefined {
   const times = replicas.filter(isBeingDeleted).map(({ deletion }) => deletion.dueAt.getTime());

@@ -57,6 +57,8 @@ let failed: number;
 /** Runs before each call of the storage. */
 let before: (() => Promise<void>) | undefined;
 let others: Partial<FileUseSources>;
+/** Datasets whose copies can be read again. */
+let readable: string[];
 
 /** Jobs without a history, apart from those whose history is checked. */
 const jobs = () => db.collection<JobDocument>('jobsOfDeletions');
@@ -72,7 +74,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'deletions-'));
   provider = openStorage({ provider: 'FOLDER', address: 'http://files.test', folder }, undefined);
   [clock, stores] = [manualClock(), datasetStores(db)];
-  [fault, failed, before, others] = [undefined, 0, undefined, {}];
+  [fault, failed, before, others, readable] = [undefined, 0, undefined, {}, []];
   await Promise.all([files().deleteMany({}), jobs().deleteMany({})]);
   await collection(db, datasetsCollection).deleteMany({});
 });
@@ -120,6 +122,7 @@ function workOf(): DeletionWork {
   const work = new DeletionWork({
     ...{ deletions: stores.deletions, files: stores.files, datasets: stores.datasets, users },
     storages: async () => [site],
+    onReplicas: async (datasetId) => void readable.push(datasetId),
     open: async () => ({
       delete: async (...call) => {
         await before?.();
@@ -275,6 +278,23 @@ describe('DeletionWork', () => {
     const [restored] = await replicasOf();
     expect(restored).toMatchObject({ state: 'AVAILABLE' });
     expect(restored).not.toHaveProperty('deletion');
+    expect(readable).toEqual(['dataset_1']);
+  });
+
+  it('restores no copy that was deleted as that of another file after it was marked', async () => {
+    await given([marked({ minReplicas: 1 })]);
+    await given([{ ...marked(), state: 'DELETED' }], 'dataset_2');
+    await work();
+    expect(await replicasOf()).toMatchObject([{ state: 'DELETED' }]);
+    expect(readable).toEqual([]);
+  });
+
+  it('restores a copy that was stored again after it had been deleted as that of another file', async () => {
+    const changedAt = new Date(clock.now().getTime() - minuteMs);
+    await given([marked({ minReplicas: 1 })]);
+    await given([{ ...marked(), state: 'DELETED', changedAt }], 'dataset_2');
+    await work();
+    expect(await replicasOf()).toMatchObject([{ state: 'AVAILABLE' }]);
   });
 
   it('repeats a deletion that a process has begun, whether the file was gone or not', async () => {

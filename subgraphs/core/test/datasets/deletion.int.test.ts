@@ -224,6 +224,15 @@ describe('deleteDatasetFiles', () => {
       copyCount: 1,
       tooLateCount: 2,
     });
+    // So it is once the deletion of that name has ended.
+    const ended = { 'replicas.0.state': 'DELETED', 'replicas.0.changedAt': new Date() } as const;
+    const states = collection(db, datasetFilesCollection);
+    await states.updateOne({ datasetId, name: 'a' }, { $set: ended });
+    expect(await change('restoreDatasetFiles', { datasetId })).toMatchObject({
+      copyCount: 0,
+      tooLateCount: 1,
+    });
+    await states.updateOne({ datasetId, name: 'a' }, { $set: { 'replicas.0.state': 'BEING_DELETED' } });
     // Only LOST ends it: the way out if the storage is gone for good.
     const set = (state: string) =>
       change('setDatasetReplicas', { datasetId, replicas: [{ fileName: 'a', location, state }] });

@@ -52,7 +52,7 @@ export function deletionModule(options: DeletionModuleOptions): DeletionModule {
   const scan = new PolicyScan({ datasets, deletions, storages, clock });
   const work = new DeletionWork({
     ...{ deletions, files, datasets, users, leader, clock, log, everyMs },
-    ...{ storages: options.allStorages, open: options.open },
+    ...{ onReplicas, storages: options.allStorages, open: options.open },
   });
   const policyWork = new PolicyWork({ policies, scan, marker, leader, clock, log, everyMs });
   return {
@@ -79,10 +79,9 @@ function sourcesOf({ stores, waiting, readingTask, experimentNames }: DeletionMo
     filesAt: (locations) => files.at(locations),
     liveJobs: (...sought) => deletionJobs.users(...sought),
     liveWorkflows: async (jobIds) => {
-      const live = new Map<string, string>();
-      for (const [jobId, workflowId] of await deletionJobs.workflowsOf(jobIds))
-        if ((await waiting.unended([workflowId])) !== undefined) live.set(jobId, workflowId);
-      return live;
+      const found = [...(await deletionJobs.workflowsOf(jobIds))];
+      const unended = await waiting.unendedAmong(found.map(([, workflowId]) => workflowId));
+      return new Map(found.filter(([, workflowId]) => unended.has(workflowId)));
     },
     experiments: experimentNames,
   };

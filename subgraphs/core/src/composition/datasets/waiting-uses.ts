@@ -14,15 +14,15 @@ export interface WaitingSources {
 
 /** Uses of files by jobs that do not exist yet. */
 export interface WaitingUses extends Pick<FileUseSources, 'waiting' | 'waitingNodes'> {
-  /** Id of one of the workflows that has not ended; undefined if all have. */
-  readonly unended: (workflowIds: readonly string[]) => Promise<string | undefined>;
+  /** Ids of those of the workflows that have not ended. */
+  readonly unendedAmong: (workflowIds: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 /** Finds these uses. */
 export function waitingUses({ waiting, graphs, standing }: WaitingSources): WaitingUses {
   const { workflows } = graphs;
   return {
-    unended: (ids) => workflows.unended(ids),
+    unendedAmong: (ids) => workflows.unendedAmong(ids),
     async *waiting(experiments, parents): AsyncGenerator<Waiting> {
       for await (const { taskId, ...task } of waiting.of(experiments, parents))
         yield { user: `task ${taskId}`, ...task };
@@ -31,11 +31,14 @@ export function waitingUses({ waiting, graphs, standing }: WaitingSources): Wait
     },
     async waitingNodes(locations) {
       const found = new Map<string, string>();
-      for (const nodes of nodeSources(graphs))
-        for (const [location, ids] of await nodes.reading(locations)) {
-          const workflow = await workflows.unended(ids);
+      for (const nodes of nodeSources(graphs)) {
+        const reading = [...(await nodes.reading(locations))];
+        const unended = await workflows.unendedAmong(reading.flatMap(([, ids]) => ids));
+        for (const [location, ids] of reading) {
+          const workflow = ids.find((id) => unended.has(id));
           if (workflow !== undefined) found.set(location, workflow);
         }
+      }
       return found;
     },
   };

@@ -14,7 +14,7 @@ import type { DatasetDocument } from '../dataset.document.js';
 import type { DatasetFileDocument, StoredDeletion, StoredReplica } from '../dataset-file.document.js';
 import type { DatasetFilesRepository } from '../dataset-files.repository.js';
 import type { DatasetsRepository } from '../datasets.repository.js';
-import { hasBegun, isBeingDeleted } from '../replicas.js';
+import { goneElsewhere, hasBegun, isBeingDeleted, restored } from '../replicas.js';
 import { deletablePlace, sitesLeft } from './deletable-copies.js';
 import type { DeletionsRepository } from './deletions.repository.js';
 import type { FileUsers, SoughtCopy } from './file-users.js';
@@ -22,11 +22,13 @@ import type { FileUsers, SoughtCopy } from './file-users.js';
 /** Dependencies of {@link DeletionWork}. */
 export interface DeletionWorkOptions {
   readonly deletions: Pick<DeletionsRepository, 'due'>;
-  readonly files: Pick<DatasetFilesRepository, 'setReplicas' | 'named'>;
+  readonly files: Pick<DatasetFilesRepository, 'setReplicas' | 'named' | 'at'>;
   readonly datasets: Pick<DatasetsRepository, 'findMany'>;
   readonly users: Pick<FileUsers, 'of'>;
   /** All storages, as stored now. */
   readonly storages: () => Promise<readonly StorageDocument[]>;
+  /** Called after copies can be read again. */
+  readonly onReplicas: (datasetId: string) => Promise<void>;
   readonly open: (storage: StorageDocument) => Promise<Pick<StorageProvider, 'delete'>>;
   readonly leader: LeaderWork;
   readonly clock: Clock;
@@ -145,7 +147,7 @@ export class DeletionWork {
     { storages, copies, used, searchedAtMs, failures }: Search,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { files, clock } = this.#options;
+    const { files, onReplicas, clock } = this.#options;
     const now = clock.now();
     const beganMs = clock.monotonicMs();
     // Nothing follows from a search that ended long ago; the next one finds the copies again.
@@ -158,11 +160,11 @@ export class DeletionWork {
       const copy = byLocation.get(location);
       return copy !== undefined && used?.has(location) === false && !isFailed(copy);
     };
-    const left = sitesLeft(file.replicas, storages);
+    // Other copies were lost meanwhile.
+    const kept = await this.#restorable(file, sitesLeft(file.replicas, storages), now);
     const begun = file.replicas.map((replica) => {
       if (!isBeingDeleted(replica) || replica.deletion.dueAt > now) return replica;
-      // Other copies were lost meanwhile.
-      if (!hasBegun(replica) && left < replica.deletion.minReplicas) return restored(replica, now);
+      if (kept.has(replica)) return restored(replica, now);
       const free = isFree(replica);
       if (hasBegun(replica) && !byLocation.has(replica.location)) return refused(replica, now);
       const waitMs = free ? takeOverMs : used?.has(replica.location) ? laterMs : retryMs;
@@ -171,6 +173,7 @@ export class DeletionWork {
       return { ...replica, deletion: { ...replica.deletion, ...startedAt, dueAt } };
     });
     if (!(await files.setReplicas(file, begun, now))) return false;
+    if (kept.size > 0) await onReplicas(file.datasetId);
     const results = new Map<string, 'DELETED' | 'REFUSED'>();
     for (const copy of own) {
       // Another leader takes over while this process stands still.
@@ -182,6 +185,20 @@ export class DeletionWork {
     }
     if (results.size > 0) await this.#record({ ...file, revision: file.revision + 1 }, begun, results);
     return true;
+  }
+
+  /** Due copies that the file needs, since fewer others are left than it must keep, and that are still there. */
+  async #restorable(file: DatasetFileDocument, left: number, now: Date): Promise<ReadonlySet<StoredReplica>> {
+    const needed = file.replicas.filter(
+      (replica) =>
+        isBeingDeleted(replica) &&
+        replica.deletion.dueAt <= now &&
+        !hasBegun(replica) &&
+        left < replica.deletion.minReplicas,
+    );
+    if (needed.length === 0) return new Set();
+    const isGone = goneElsewhere(await this.#options.files.at(needed.map(({ location }) => location)));
+    return new Set(needed.filter((replica) => !isGone(replica)));
   }
 
   /** @returns FAILED if the storage failed: the deletion is repeated later */
@@ -238,10 +255,6 @@ function refused(
   const dueAt = new Date(now.getTime() + retryMs);
   const stored = { ...replica, deletion: { ...deletion, refusals, dueAt } };
   return refusals < mostRefusals ? stored : { ...stored, state: 'UNAVAILABLE', changedAt: now };
-}
-
-function restored({ deletion: _, ...replica }: StoredReplica, now: Date): StoredReplica {
-  return { ...replica, state: 'AVAILABLE', changedAt: now };
 }
 
 /** Copies of a file whose deletion is due, and whose places are still known. */

@@ -7,10 +7,10 @@ import { forEachConcurrently } from '@rhizome/retry';
 import type { StorageFacts } from '../../storages/places.js';
 import { type DatasetCode, manageable } from '../dataset-access.js';
 import type { DatasetDocument } from '../dataset.document.js';
-import type { DatasetFileDocument } from '../dataset-file.document.js';
+import type { DatasetFileDocument, StoredReplica } from '../dataset-file.document.js';
 import type { DatasetFilesRepository, FileFilter } from '../dataset-files.repository.js';
 import type { DatasetsRepository } from '../datasets.repository.js';
-import { hasBegun, isBeingDeleted } from '../replicas.js';
+import { goneElsewhere, hasBegun, isBeingDeleted, restored } from '../replicas.js';
 import {
   addTotals,
   type DeletionMarker,
@@ -163,11 +163,11 @@ export class FileDeletionsService {
     for (let looked = 0; looked < filesPerCall; looked += filesTogether) {
       const part = { datasetId: dataset._id, after: nextPosition ?? -1, limit: filesTogether };
       const found = await deletions.beingDeleted(part, input.filter ?? {});
-      const begun = await this.#begunElsewhere(found);
+      const isGone = await this.#goneElsewhere(found);
       await forEachConcurrently(found, concurrent, async (file) => {
-        const restored = await this.#restore(file, begun);
-        copies += restored;
-        tooLate += file.replicas.filter(isBeingDeleted).length - restored;
+        const count = await this.#restore(file, isGone);
+        copies += count;
+        tooLate += file.replicas.filter(isBeingDeleted).length - count;
       });
       nextPosition = found.length < filesTogether ? undefined : found.at(-1)?.position;
       if (nextPosition === undefined) break;
@@ -176,28 +176,22 @@ export class FileDeletionsService {
     return { copies, tooLate, nextPosition, userErrors: [] };
   }
 
-  /** Locations of copies of these files that may be gone, since another file has the same copy. */
-  async #begunElsewhere(found: readonly DatasetFileDocument[]): Promise<ReadonlySet<string>> {
+  async #goneElsewhere(found: readonly DatasetFileDocument[]): Promise<(replica: StoredReplica) => boolean> {
     const places = found.flatMap(({ replicas }) => replicas.filter(isBeingDeleted));
-    const others = await this.#options.files.at([...new Set(places.map(({ location }) => location))]);
-    return new Set(
-      others.flatMap(({ replicas }) => replicas.filter(hasBegun).map(({ location }) => location)),
-    );
+    return goneElsewhere(await this.#options.files.at([...new Set(places.map(({ location }) => location))]));
   }
 
   /** @returns the number of restored copies; 0 if the file is written meanwhile, as by its deletion */
-  async #restore(file: DatasetFileDocument, begun: ReadonlySet<string>): Promise<number> {
+  async #restore(file: DatasetFileDocument, isGone: (replica: StoredReplica) => boolean): Promise<number> {
     const { files, clock } = this.#options;
     const now = clock.now();
     const free = file.replicas.filter(
-      (replica) => isBeingDeleted(replica) && !hasBegun(replica) && !begun.has(replica.location),
+      (replica) => isBeingDeleted(replica) && !hasBegun(replica) && !isGone(replica),
     );
     if (free.length === 0) return 0;
-    const replicas = file.replicas.map((replica) => {
-      if (!free.includes(replica)) return replica;
-      const { deletion: _, ...rest } = replica;
-      return { ...rest, state: 'AVAILABLE' as const, changedAt: now };
-    });
+    const replicas = file.replicas.map((replica) =>
+      free.includes(replica) ? restored(replica, now) : replica,
+    );
     return (await files.setReplicas(file, replicas, now)) ? free.length : 0;
   }
 

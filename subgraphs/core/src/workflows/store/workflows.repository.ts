@@ -46,6 +46,7 @@ export type WorkflowPatch = {
 export type WorkflowHead = Pick<WorkflowDocument, '_id' | 'step' | 'createdAt' | 'updatedAt'>;
 
 const headPage = 1000;
+const idsPerRead = 10_000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
 
@@ -218,13 +219,22 @@ export class WorkflowsRepository {
 
   /** Id of one of the workflows that has not ended; undefined if all have. */
   async unended(ids: readonly string[]): Promise<string | undefined> {
-    if (ids.length === 0) return undefined;
-    const filter = { _id: { $in: [...ids] }, state: { $in: ['OPEN', ...activeStates] } } as const;
-    const found = await this.#workflows.findOne(filter as Filter<WorkflowDocument>, {
-      projection: { _id: 1 },
-      readConcern: { level: 'majority' },
-    });
-    return found?._id;
+    const [first] = await this.unendedAmong(ids);
+    return first;
+  }
+
+  /** Ids of those of the workflows that have not ended. */
+  async unendedAmong(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const distinct = [...new Set(ids)];
+    const unended = new Set<string>();
+    for (let start = 0; start < distinct.length; start += idsPerRead) {
+      const some = distinct.slice(start, start + idsPerRead);
+      const filter = { _id: { $in: some }, state: { $in: ['OPEN', ...activeStates] } } as const;
+      const options = { projection: { _id: 1 }, readConcern: { level: 'majority' } } as const;
+      for await (const { _id } of this.#workflows.find(filter as Filter<WorkflowDocument>, options))
+        unended.add(_id);
+    }
+    return unended;
   }
 
   /** Workflows in one of the states, in order. They are read in pages. */
