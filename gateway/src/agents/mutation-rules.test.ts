@@ -31,7 +31,7 @@ describe('the table of mutations', () => {
       expect([name, actions.get(name)]).toEqual([name, action]);
   });
 
-  it('marks those that start jobs without telling their number', () => {
+  it('marks those that start an unknown number of jobs', () => {
     const marked = Object.keys(listedRules).filter((name) => listedRules[name]?.isUncounted);
     expect(marked).toEqual(['submitWorkflow', 'retryWorkflow', 'cloneWorkflow']);
   });

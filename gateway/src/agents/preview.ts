@@ -11,7 +11,7 @@ export interface AskedHours {
 const secondsPerHour = 3600;
 const unknown: AskedHours = { coreHours: null, gpuHours: null };
 
-/** Number of the jobs that an input submits; undefined if it does not tell, as for those of a dataset. */
+/** Number of the jobs that an input submits; undefined if it is unknown, as for those of a dataset. */
 export function submittedJobs({ jobs }: MutationInput): number | undefined {
   if (Array.isArray(jobs)) return jobs.length;
   const { count, parameterSets } = (jobs ?? {}) as {

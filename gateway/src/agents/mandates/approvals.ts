@@ -44,7 +44,7 @@ export class MandateApprovals {
 
   /** Returns the proposal as it is afterwards; unchanged if no mandate approves it. */
   async apply(proposal: ProposalDocument): Promise<ProposalDocument> {
-    const { agents, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     const { agent, experiment, mutation } = proposal;
     if (agent === null || experiment === null || statusAt(proposal, clock.now()) !== 'PROPOSED')
       return proposal;
@@ -105,7 +105,7 @@ export class MandateApprovals {
     const before = createPrincipal({ ...caller, expiresAt: never });
     const grantor = await withCurrentRights(before, rights(), clock.now());
     if (!grantor) {
-      // It ends for good: a revocation is not kept for ever.
+      // It ends in the store, too: the revocation itself is removed later.
       await agents().mandates.revoke(mandate, null);
       return undefined;
     }

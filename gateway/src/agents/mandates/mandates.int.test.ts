@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { createPrincipal, never } from '@rhizome/authz';
+import { silentLogger } from '@rhizome/log';
 import { waitFor } from '@rhizome/testkit';
 import { type ProposalSystem, startProposalSystem } from '../../testing/proposal-system.js';
+import { MandateApprovals } from './approvals.js';
 
 const create = `mutation ($input: CreateProposalInput!) {
   createProposal(input: $input) {
@@ -151,6 +154,37 @@ describe('a proposal that fits a mandate', () => {
     expect(system.calls).toEqual([]);
   });
 
+  it('ends the mandate if the token of its grantor was revoked', async () => {
+    const waiting = await proposePause();
+    const id = await granted();
+    const by = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: never });
+    const proposal = await system.agents.proposals.find(waiting.id, by);
+    const approvals = new MandateApprovals({
+      ...{ agents: () => system.agents, clock: system.clock, log: silentLogger() },
+      // A revoked grantor reaches neither of them.
+      ...{ borrow: undefined as never, executions: undefined as never },
+      rights: () => ({ of: async () => ({ isRevoked: true, grants: [] }) }),
+    });
+    if (!proposal) throw new Error('The proposal is missing');
+    expect(await approvals.apply(proposal)).toMatchObject({ status: 'PROPOSED' });
+    expect(await system.agents.mandates.find(id, by)).toMatchObject({
+      revokedAt: expect.any(Date),
+      revokedBy: null,
+    });
+  });
+
+  it('gives objects back to the day on which they were counted', async () => {
+    const { mandates } = system.agents;
+    const by = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: never });
+    const found = await mandates.find(await granted(), by);
+    if (!found) throw new Error('The mandate is missing');
+    const counted = await mandates.use(found, 7);
+    system.advance(86_400_000);
+    expect(await mandates.use(found, 14)).toBeDefined();
+    await mandates.giveBack(counted ?? '', 7);
+    expect((await mandates.usedToday([found._id])).get(found._id)).toBe(14);
+  });
+
   it('waits on if another agent of the person proposes the same change, which does not see it', async () => {
     const { id } = await proposePause();
     await granted();
@@ -196,6 +230,17 @@ describe('grantMandate', () => {
     expect(await granted({ maxPerDay: 7 })).toBe(id);
     expect((await proposePause()).status).toBe('DONE');
     expect((await proposePause()).status).toBe('PROPOSED');
+  });
+});
+
+describe('MandatesService.find', () => {
+  it('hides mandates from tokens of jobs, and from those that are limited to other actions', async () => {
+    const id = await granted();
+    const by = { kind: 'HUMAN', subject, grants: [], expiresAt: never } as const;
+    const find = (further: object) => system.agents.mandates.find(id, createPrincipal({ ...by, ...further }));
+    expect(await find({})).toMatchObject({ _id: id });
+    expect(await find({ attempt: { jobId: 'job_1', attempt: 1 } })).toBeNull();
+    expect(await find({ actions: ['job:submit'] })).toBeNull();
   });
 });
 

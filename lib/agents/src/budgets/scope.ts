@@ -58,8 +58,8 @@ export function authorityFor(
 }
 
 /**
- * Experiments of a principal. Those of an agent are the ones in which it may propose changes: by its grants and
- * those of its person, whatever actions its token is limited to.
+ * Experiments of a principal. Those of an agent are the ones in which it may propose changes: by its grants
+ * and those of its person, whatever actions its token is limited to.
  */
 function experimentsOf(principal: Principal): '*' | readonly string[] {
   const { kind, grants, boundedBy } = principal;

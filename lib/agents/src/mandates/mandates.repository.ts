@@ -56,13 +56,13 @@ export class MandatesRepository {
     );
   }
 
-  /** Mandates that hold now for changes of one kind, in the order of their identifiers. */
+  /** Mandates that hold now for changes of one kind. */
   current(
     change: Pick<MandateDocument, 'agent' | 'mutation' | 'experiment'>,
     now: Date,
   ): AsyncIterable<MandateDocument> {
     return this.#mandates
-      .find({ ...change, ...active(now) }, { batchSize: batch, sort: { _id: 1 }, readConcern: 'majority' })
+      .find({ ...change, ...active(now) }, { batchSize: batch, readConcern: 'majority' })
       .maxTimeMS(searchMs);
   }
 

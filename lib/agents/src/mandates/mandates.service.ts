@@ -47,8 +47,8 @@ export class MandatesService {
   }
 
   /**
-   * True if a person may grant a further mandate. Calls at the same time may exceed the number: it bounds what
-   * is compared with a proposal.
+   * True if a person may grant a further mandate. Calls at the same time may exceed the number: it bounds
+   * what is compared with a proposal.
    */
   async mayGrant(by: Principal): Promise<boolean> {
     const { mandates, clock } = this.#options;
