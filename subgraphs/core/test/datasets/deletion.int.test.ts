@@ -225,7 +225,7 @@ describe('deleteDatasetFiles', () => {
       tooLateCount: 2,
     });
     // So it is once the deletion of that name has ended.
-    const ended = { 'replicas.0.state': 'DELETED', 'replicas.0.changedAt': new Date() } as const;
+    const ended = { 'replicas.0.state': 'DELETED', 'replicas.0.changedAt': new Date(Date.now()) } as const;
     const states = collection(db, datasetFilesCollection);
     await states.updateOne({ datasetId, name: 'a' }, { $set: ended });
     expect(await change('restoreDatasetFiles', { datasetId })).toMatchObject({

@@ -187,7 +187,7 @@ export class DeletionWork {
     return true;
   }
 
-  /** Due copies that the file needs, since fewer others are left than it must keep, and that are still there. */
+  /** Due copies that are needed, since fewer others are left than must be, and that are still there. */
   async #restorable(file: DatasetFileDocument, left: number, now: Date): Promise<ReadonlySet<StoredReplica>> {
     const needed = file.replicas.filter(
       (replica) =>
