@@ -1,10 +1,10 @@
 /** Clones of workflows, and retries with another program, by two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
-import { type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import { type Answer, lastingLeases, seed, startCore, type TestCore } from '../support/core.fixture.js';
-import { after, Crew, node, TestWorkflow } from '../support/workflows.fixture.js';
+import { after, Crew, minute, node, TestWorkflow } from '../support/workflows.fixture.js';
 
 let core: TestCore;
 let second: TestCore;
@@ -124,6 +124,40 @@ describe('cloneWorkflow', () => {
     expect(await changed('odd', { queue: 'small', cores: 3 })).toMatchObject({
       userErrors: [{ code: 'QUEUE_LIMIT_EXCEEDED', message: expect.stringContaining('Node "odd-a"') }],
     });
+  });
+
+  it('refuses nodes, also of templates, that add outputs to a dataset which is closed', async () => {
+    const change = (field: string, input: object): Promise<Answer> =>
+      core
+        .ask(
+          `mutation ($i: ${field[0]?.toUpperCase()}${field.slice(1)}Input!) { ${field}(input: $i) { dataset { id } userErrors { message } } }`,
+          { i: input },
+        )
+        .then((answer) => answer[field] as Answer);
+    const writing = async (name: string): Promise<{ readonly id: string; readonly node: object }> => {
+      const { dataset } = await change('createDataset', { experiment: 'alpha', name: `clone.${name}` });
+      const id = String(dataset?.['id']);
+      const outputs = { outputs: ['o'], outputDatasets: [{ output: 'o', datasetId: id }] };
+      const requirements = { queue: 'north', selector: 'worker.name == "nobody"' };
+      return { id, node: node(name, { requirements, payload: { command: 'true', ...outputs } }) };
+    };
+    const [own, inner] = [await writing('own'), await writing('inner')];
+    const template = { name: 'unit', nodes: [inner.node] };
+    const unit = { name: 'unit', subgraph: { template: 'unit' } };
+    const source = await submit('writing', [own.node, unit], { templates: [template] });
+    const open = cloneOf(await clone(source, { idempotencyKey: 'writing open' }));
+    for (const workflow of [source, open]) await workflow.command('cancelWorkflow', { reason: 'enough' });
+    const close = async (id: string): Promise<boolean> =>
+      (await change('closeDataset', { datasetId: id }))['dataset'] !== null;
+    for (const { id } of [own, inner]) await waitFor('a closed dataset', () => close(id), minute);
+    const refused = await clone(source, { idempotencyKey: 'writing closed' });
+    const errors = ['own', 'inner'].map((name) => ({
+      ...{ code: 'INVALID_VALUE', path: ['workflowId'] },
+      message: expect.stringMatching(
+        new RegExp(`^Node "${name}" adds outputs to dataset .* not open any more`),
+      ),
+    }));
+    expect(refused).toMatchObject({ workflow: null, userErrors: errors });
   });
 
   it('belongs to an owner who clones what a service submitted for her, without her consent for it', async () => {

@@ -31,7 +31,8 @@ import type { NodeCountsRepository } from '../store/node-counts.repository.js';
 import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
-import { maxErrors, nodeText } from '../submit/workflow-input.js';
+import { closedDatasets, closedText, missingSecrets } from '../submit/named-values.js';
+import { maxErrors } from '../submit/workflow-input.js';
 import {
   boundsOnce,
   exceededLimit,
@@ -53,7 +54,7 @@ import {
 export interface WorkflowClonesOptions extends PlacementSources {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
-  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel' | 'secrets'>;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel' | 'secrets' | 'firstDatasets'>;
   readonly nodeCounts: Pick<NodeCountsRepository, 'groupCounts'>;
   readonly edges: EdgesRepository;
   readonly templates: AddedNodesRepository;
@@ -111,7 +112,7 @@ export class WorkflowClones {
     if (known && known.state !== 'OPEN') return { workflow: known, warnings: [], userErrors: [] };
     const labels = new LabelChanges(spec.nodeLabels ?? []);
     const kinds = await this.#check(size, labels, reserved !== null, errors);
-    if (!reserved) await this.#checkSecrets(principal, size, errors);
+    if (!reserved) await this.#checkNamed(principal, size, errors);
     if (!errors.isEmpty) return refused(errors);
     const { nodes, bytes = 0, nesting, experiment, owner } = size;
     const linked = otherIdentities(principal, owner);
@@ -181,20 +182,20 @@ export class WorkflowClones {
     return { first, count: found };
   }
 
-  /** Refuses secrets that the principal may not use: the jobs of the clone would receive them. */
-  async #checkSecrets(principal: Principal, workflow: WorkflowDocument, errors: CloneErrors): Promise<void> {
-    const { nodeJobs, templates, secrets, consents } = this.#options;
-    const { _id, nodes, owner, experiment, submittedBy } = workflow;
-    const named = [...(await nodeJobs.secrets(_id, nodes)), ...(await templates.secrets(_id))];
-    if (named.length === 0) return;
-    const allowed = submittedBy === undefined ? [] : await consents.secretNames(experiment, owner);
-    const found = await secrets.usable(principal, { owner, experiment }, named, allowed);
-    for (const [at, { node, name }] of named.entries()) {
-      if (errors.all.length >= maxErrors) return;
-      if (found[at] != null) continue;
-      const text = `${nodeText({ name: node })}: secret ${JSON.stringify(name)} not found, or you may not use it.`;
-      errors.report('SECRET_NOT_FOUND', ['workflowId'], text);
-    }
+  /** Refuses secrets that the principal may not use, and datasets that take no outputs. */
+  async #checkNamed(principal: Principal, workflow: WorkflowDocument, errors: CloneErrors): Promise<void> {
+    const { nodeJobs, templates, experiments } = this.#options;
+    const { _id, nodes } = workflow;
+    const secrets = [...(await nodeJobs.secrets(_id, nodes)), ...(await templates.secrets(_id))];
+    const missing = await missingSecrets(this.#options, principal, workflow, secrets);
+    const datasets = [...(await nodeJobs.firstDatasets(_id, nodes)), ...(await templates.datasets(_id))];
+    const closed = await closedDatasets(experiments, workflow, new Map(datasets));
+    const left = Math.max(0, maxErrors - errors.all.length);
+    const problems = [
+      ...missing.map((text) => ['SECRET_NOT_FOUND', text] as const),
+      ...closed.map((one) => ['INVALID_VALUE', closedText(one)] as const),
+    ];
+    for (const [code, text] of problems.slice(0, left)) errors.report(code, ['workflowId'], text);
   }
 
   async #checkQueues(labels: LabelChanges, experiment: string, errors: CloneErrors): Promise<void> {

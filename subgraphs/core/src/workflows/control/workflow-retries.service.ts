@@ -29,6 +29,7 @@ import {
   type WorkflowCommand,
   type WorkflowCommandResult,
 } from './command-runner.js';
+import { closedDatasets } from '../submit/named-values.js';
 import { type NodeChangeCode, NodeChanges, type NodeChangesOptions } from './node-changes.js';
 
 /** Dependencies of {@link WorkflowRetries}. */
@@ -188,18 +189,15 @@ export class WorkflowRetries {
 
   /** Adds an error if a node that would begin again adds outputs to a dataset that takes none any more. */
   async #hasClosedDataset(
-    { _id, experiment }: WorkflowDocument,
+    workflow: WorkflowDocument,
     reset: ReadonlySet<number>,
     errors: NodeErrors,
   ): Promise<boolean> {
     const { nodeJobs, experiments } = this.#options;
-    const datasets = await nodeJobs.datasets(_id, [...reset]);
-    if (datasets.size === 0) return false;
-    const found = (await (await experiments.find(experiment))?.datasets?.([...datasets.keys()])) ?? [];
-    const open = new Set(found.flatMap((dataset) => (dataset.state === 'OPEN' ? [dataset._id] : [])));
-    const [closed] = [...datasets].filter(([id]) => !open.has(id));
+    const datasets = await nodeJobs.datasets(workflow._id, [...reset]);
+    const [closed] = await closedDatasets(experiments, workflow, datasets);
     if (!closed) return false;
-    const [id, node] = closed;
+    const { id, node } = closed;
     const text = `nodes: ${JSON.stringify(node)} adds outputs to dataset "${id}", which is not open any more, and cannot run again`;
     errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
     return true;

@@ -13,6 +13,8 @@ import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
 import {
   kindsOf,
   type LabelledKind,
+  datasetsOf,
+  type NodeDataset,
   type NodeSecret,
   secretsOf,
   readingNodes,
@@ -134,6 +136,17 @@ export class AddedNodesRepository {
         ...secretsOf('$node.job.payload.secrets', '$node.name'),
       ])
       .toArray();
+  }
+
+  /** Datasets that nodes of the templates add outputs to, each with the name of one of the nodes. */
+  async datasets(workflowId: string): Promise<ReadonlyMap<string, string>> {
+    const own = { $gte: `${workflowId}/`, $lt: `${workflowId}0` };
+    const field = 'node.job.payload.outputDatasets';
+    const found = this.#added.aggregate<NodeDataset>([
+      { $match: { _id: own, [field]: { $exists: true } } },
+      ...datasetsOf(`$${field}`, '$node.name'),
+    ]);
+    return new Map((await found.toArray()).map(({ _id, node }) => [_id, node]));
   }
 
   /** Requirement classes of the nodes of the templates of a workflow by label, each with one of the nodes. */

@@ -35,6 +35,21 @@ export function kindsOf(node: '' | 'node.'): Document[] {
   ];
 }
 
+/** Id of a dataset, and the name of a node that adds outputs to it. */
+export interface NodeDataset {
+  readonly _id: string;
+  readonly node: string;
+}
+
+/** Stages that list datasets of outputs once, with the name of a node for each. */
+export function datasetsOf(datasets: string, node: string): Document[] {
+  return [
+    { $project: { _id: 0, node, datasets } },
+    { $unwind: '$datasets' },
+    { $group: { _id: '$datasets.datasetId', node: { $first: '$node' } } },
+  ];
+}
+
 /** Stages that list secrets once, with the name of a node for each. */
 export function secretsOf(secrets: string, node: string): Document[] {
   return [
@@ -175,6 +190,16 @@ export class NodeJobsRepository {
         for (const { datasetId } of job?.payload.outputDatasets ?? []) datasets.set(datasetId, name);
     }
     return datasets;
+  }
+
+  /** Datasets that the first nodes of a workflow add outputs to, each with the name of one of the nodes. */
+  async firstDatasets(workflowId: string, count: number): Promise<ReadonlyMap<string, string>> {
+    const field = 'job.payload.outputDatasets';
+    const found = this.#nodes.aggregate<NodeDataset>([
+      { $match: { _id: nodeRange(workflowId, 0, count), [field]: { $exists: true } } },
+      ...datasetsOf(`$${field}`, '$name'),
+    ]);
+    return new Map((await found.toArray()).map(({ _id, node }) => [_id, node]));
   }
 
   /** Secrets that the first nodes of a workflow name, each with the name of one of the nodes. */

@@ -3,6 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 import type { NodeJobsRepository } from '../store/node-jobs.repository.js';
 import type { NodeExaminerOptions, Owners } from '../submit/node-examiner.js';
+import { closedDatasets, closedText, missingSecrets } from '../submit/named-values.js';
 import { boundsOnce, exceededLimit, limitText } from '../submit/placement.js';
 import { nodeText } from '../submit/workflow-input.js';
 
@@ -11,7 +12,7 @@ export interface CopiedNodesOptions extends Pick<
   NodeExaminerOptions,
   'experiments' | 'queues' | 'consents' | 'secrets'
 > {
-  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel' | 'secrets' | 'datasets'>;
+  readonly nodeJobs: Pick<NodeJobsRepository, 'kindsByLabel' | 'secrets' | 'firstDatasets'>;
 }
 
 /** Owner, experiment and submitter of the workflow that gets copies of the first nodes of another. */
@@ -41,18 +42,12 @@ export async function problemOfCopies(
 }
 
 async function problemOfSecrets(
-  { nodeJobs, secrets, consents }: CopiedNodesOptions,
-  { principal, owner, submittedBy, experiment, workflowId, nodes }: Copies,
+  options: CopiedNodesOptions,
+  copies: Copies,
 ): Promise<CopyProblem | undefined> {
-  const named = await nodeJobs.secrets(workflowId, nodes);
-  if (named.length === 0) return undefined;
-  const allowed = submittedBy === undefined ? [] : await consents.secretNames(experiment, owner);
-  const found = await secrets.usable(principal, { owner, experiment }, named, allowed);
-  const missing = named.find((_, at) => found[at] == null);
-  if (!missing) return undefined;
-  const { node, name } = missing;
-  const text = `${nodeText({ name: node })}: secret ${JSON.stringify(name)} not found, or you may not use it.`;
-  return { code: 'SECRET_NOT_FOUND', text };
+  const named = await options.nodeJobs.secrets(copies.workflowId, copies.nodes);
+  const [text] = await missingSecrets(options, copies.principal, copies, named);
+  return text === undefined ? undefined : { code: 'SECRET_NOT_FOUND', text };
 }
 
 async function problemOfQueues(
@@ -76,20 +71,9 @@ async function problemOfQueues(
 
 async function problemOfDatasets(
   { nodeJobs, experiments }: CopiedNodesOptions,
-  { owner, experiment, workflowId, nodes }: Copies,
+  copies: Copies,
 ): Promise<CopyProblem | undefined> {
-  const positions = Array.from({ length: nodes }, (_, at) => at);
-  const datasets = await nodeJobs.datasets(workflowId, positions);
-  if (datasets.size === 0) return undefined;
-  const found = (await (await experiments.find(experiment))?.datasets?.([...datasets.keys()])) ?? [];
-  const open = new Set(
-    found.flatMap((one) =>
-      one.state === 'OPEN' && one.owner === owner && one.experiment === experiment ? [one._id] : [],
-    ),
-  );
-  const [closed] = [...datasets].filter(([id]) => !open.has(id));
-  if (!closed) return undefined;
-  const [id, name] = closed;
-  const text = `${nodeText({ name })} adds outputs to dataset "${id}", which is not open any more`;
-  return { code: 'INVALID_VALUE', text };
+  const named = await nodeJobs.firstDatasets(copies.workflowId, copies.nodes);
+  const [closed] = await closedDatasets(experiments, copies, named);
+  return closed && { code: 'INVALID_VALUE', text: closedText(closed) };
 }
