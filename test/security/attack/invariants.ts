@@ -35,9 +35,14 @@ export async function mark(system: AttackSystem): Promise<Mark> {
 /**
  * Collections of what may be recorded: a proof of possession is used once, also for a call that is refused. A
  * check of a schema by somebody who may check it is recorded, and so is a change of many jobs with an
- * idempotency key, even if it finds no job that it may change.
+ * idempotency key, even if it finds no job that it may change. Calls of agents are counted.
  */
-const recorded = new Set(['gateway.schemaChecks', 'core.bulkOperations', 'identity.usedProofs']);
+const recorded = new Set([
+  'gateway.schemaChecks',
+  'gateway.agentUsage',
+  'core.bulkOperations',
+  'identity.usedProofs',
+]);
 
 function unrecorded(all: Stored): Stored {
   return Object.fromEntries(Object.entries(all).filter(([name]) => !recorded.has(name)));

@@ -22,7 +22,7 @@ const requests: readonly AttackCase[] = [
   ),
   http('a form', { ...at, headers: { 'content-type': 'text/plain' }, body: 'x' }, { status: 415 }),
   ...['GET', 'PUT', 'DELETE', 'HEAD'].map((method) =>
-    http(`the method ${method}`, { ...at, method, body: null }, { status: 405 }),
+    http(`the method ${method} at /mcp`, { ...at, method, body: null }, { status: 405 }),
   ),
   http(
     'the session of a browser',

@@ -266,6 +266,7 @@ export const refusals = [
     'FLEET_NOT_FOUND',
     'DATASET_NOT_FOUND',
     'PROPOSAL_NOT_FOUND',
+    'MANDATE_NOT_FOUND',
   ],
 ];
 
