@@ -1,5 +1,12 @@
 // Public API of the package; everything else is private to it.
-export { type Agents, type AgentsSettings, openAgents } from './open-agents.js';
+import type { openAgents as open } from './open-agents.js';
+
+export type { Agents, AgentsSettings } from './open-agents.js';
+
+/** Opens the store of agents; the driver of the store is loaded with the first call. */
+export const openAgents: typeof open = async (...given) =>
+  (await import('./open-agents.js')).openAgents(...given);
+
 export type {
   ListedProposal,
   ProposalDocument,
@@ -20,13 +27,13 @@ export {
   type ProposalsService,
 } from './proposals/proposals.service.js';
 export type { ProposalConditions } from './proposals/proposals.repository.js';
-export {
-  type AgentScope,
-  type Authority,
-  type BudgetDocument,
-  type BudgetUnit,
-  type BudgetWindow,
-  type StopDocument,
+export type {
+  AgentScope,
+  Authority,
+  BudgetDocument,
+  BudgetUnit,
+  BudgetWindow,
+  StopDocument,
 } from './budgets/budget.document.js';
 export {
   type BudgetSetting,
