@@ -59,4 +59,6 @@ export {
   mayRevoke,
   mostMandates,
   type MandatesService,
+  holds,
+  ofGateway,
 } from './mandates/mandates.service.js';

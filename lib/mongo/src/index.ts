@@ -3,7 +3,15 @@ export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/re
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
 export { freePort } from './server/ports.js';
-export { type Role, serviceRoles, type UserDatabases } from './server/access.js';
+export {
+  knownRoles,
+  type Role,
+  serverDatabases,
+  serviceRoles,
+  signatureOf,
+  type UserDatabases,
+  writePrivate,
+} from './server/access.js';
 export { openMongo, type OpenedMongo } from './open-mongo.js';
 export {
   type ChangedDocument,

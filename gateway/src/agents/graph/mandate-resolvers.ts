@@ -1,4 +1,5 @@
 /** Resolvers of mandates: unpack, call, map. */
+import { holds } from '@rhizome/agents';
 import type { Policies } from '@rhizome/authz';
 import { connection, defineLoader } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
@@ -38,7 +39,7 @@ export function mandateResolvers(parts: ProposalGraphOptions): MandateResolvers 
       free: ({ free }) => [...free],
       usedToday: async ({ _id }, _args, { loaders }) => (await loaders.load(used, _id)) ?? 0,
       revokedBy: ({ revokedBy }) => principalOrNull(revokedBy),
-      isActive: ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt > openProposals(parts).now(),
+      isActive: (mandate) => holds(mandate, openProposals(parts).now()),
     },
     MandateConnection: connection,
   };

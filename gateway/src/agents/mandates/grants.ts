@@ -1,5 +1,5 @@
 /** Grants and revocations of mandates. */
-import { type Agents, type MandateDocument, mayRevoke, mostMandates } from '@rhizome/agents';
+import { type Agents, type MandateDocument, mayRevoke, mostMandates, ofGateway } from '@rhizome/agents';
 import { can, describePrincipal, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
@@ -40,8 +40,6 @@ const dayMs = 86_400_000;
 const mostDays = 30;
 const mostObjects = 10_000;
 const mostBytes = 16 * 1024;
-/** Fields that the gateway sets. */
-const ofGateway: ReadonlySet<string> = new Set(['idempotencyKey', 'isDryRun']);
 
 /** Grants and revokes mandates. */
 export class MandateGrants {

@@ -36,7 +36,12 @@ export const mostMandates = 200;
 /** Time for which a mandate is kept after its end, in milliseconds. */
 const keptMs = 90 * dayMs;
 /** Fields of an input that the gateway sets. */
-const ofGateway: ReadonlySet<string> = new Set(['idempotencyKey', 'isDryRun']);
+export const ofGateway: ReadonlySet<string> = new Set(['idempotencyKey', 'isDryRun']);
+
+/** True if a mandate holds at a time: it was not revoked, and has not ended. */
+export function holds({ revokedAt, expiresAt }: MandateDocument, at: Date): boolean {
+  return revokedAt === null && expiresAt > at;
+}
 
 /** Mandates of one store. */
 export class MandatesService {
@@ -84,7 +89,7 @@ export class MandatesService {
   /** True if a mandate holds now. */
   async isActive(id: string): Promise<boolean> {
     const found = await this.#options.mandates.mandate(id);
-    return found !== null && found.revokedAt === null && found.expiresAt > this.#options.clock.now();
+    return found !== null && holds(found, this.#options.clock.now());
   }
 
   /** The mandates that a change fits, whatever was used of them. */

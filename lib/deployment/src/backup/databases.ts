@@ -4,6 +4,7 @@ import {
   isCopiedDatabase,
   restoreMarkCollection,
   restoreMarks,
+  serverDatabases,
 } from '@rhizome/mongo';
 import type { Db, Document, MongoClient } from 'mongodb';
 import { DeploymentError } from '../deployment-error.js';
@@ -16,8 +17,6 @@ export interface ListedCollection {
   readonly options: Document;
 }
 
-/** Databases of MongoDB itself. */
-const own = new Set(['admin', 'config', 'local']);
 /** Collections that have no meaning in a copy: locks, and the mark of a restore. */
 const left = new Set(['migrationLock', restoreMarkCollection]);
 
@@ -32,7 +31,7 @@ export async function deploymentDatabases(
   wanted: readonly string[] | undefined,
 ): Promise<readonly string[]> {
   const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
-  const names = databases.map(({ name }) => name).filter((name) => !own.has(name));
+  const names = databases.map(({ name }) => name).filter((name) => !serverDatabases.has(name));
   if (wanted && wanted.length > 0) {
     const missing = wanted.filter((name) => !names.includes(name));
     if (missing.length > 0) throw new DeploymentError(`Database ${missing.join(', ')} not found.`);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from '@rhizome/config';
+import { serverDatabases } from '@rhizome/mongo';
 import { DeploymentError } from '../deployment-error.js';
 
 /** Name of the file; it is written last, so that a folder without it is no complete backup. */
@@ -10,8 +11,6 @@ export const manifestFile = 'manifest.json';
 
 const amount = z.int().min(0);
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,120}$/, 'expected letters, digits, "_", "." and "-"');
-/** Databases of MongoDB itself, in which a restore would change users and settings of the server. */
-const ofServer = /^(admin|config|local)$/;
 const extended = z.record(z.string(), z.unknown());
 
 const schema = z
@@ -27,7 +26,7 @@ const schema = z
         z.strictObject({
           name: name
             .regex(/^[^.]+$/, 'expected a name without "."')
-            .refine((one) => !ofServer.test(one), 'expected a database of Rhizome'),
+            .refine((one) => !serverDatabases.has(one), 'expected a database of Rhizome'),
           collections: z.array(
             z.strictObject({
               name: name.refine((one) => !one.startsWith('system.'), 'expected a collection of Rhizome'),

@@ -1,4 +1,5 @@
 /** Results of checks. */
+import { fulfilsWithin } from '@rhizome/retry';
 
 /** OK: as it must be. WARN: works, but not as in production. FAIL: must be changed. */
 export type CheckState = 'OK' | 'WARN' | 'FAIL';
@@ -63,14 +64,8 @@ export async function runChecks(
   return found.flat().map((one) => ({ part, ...one }));
 }
 
+/** @throws Error if the work takes longer than a check may */
 async function within<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${longestMs / 1000} s`)), longestMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  if (await fulfilsWithin(work, longestMs)) return work;
+  throw new Error(`no answer within ${longestMs / 1000} s`);
 }

@@ -1,4 +1,5 @@
 /** Checks of the database users: one for each service, with rights on its own databases alone. */
+import { serverDatabases } from '@rhizome/mongo';
 import type { MongoClient } from 'mongodb';
 import { type Check, fail, type Finding, ok, warn } from './check.types.js';
 
@@ -51,11 +52,10 @@ function ownsAlone({ user, roles }: User, all: readonly User[]): boolean {
 
 /** Roles of a service; `read` adds nothing to them. */
 const ofServices = new Set(['readWrite', 'dbAdmin', 'dbOwner', 'read']);
-const ofServer = new Set(['admin', 'config', 'local']);
 
 /** Rights of a user that no service needs, in words; undefined if it has none. */
 function excessOf({ user, roles }: User): string | undefined {
-  const extra = roles.find(({ role, db }) => !ofServices.has(role) || ofServer.has(db));
+  const extra = roles.find(({ role, db }) => !ofServices.has(role) || serverDatabases.has(db));
   if (extra) return `${user} also has the role ${extra.role} on ${extra.db}`;
   const served = [...new Set(roles.map(({ db }) => db))].filter((db) => canServe(roles, db));
   const experiment = served.find((db) => db.startsWith('exp_'));

@@ -3,9 +3,16 @@
  * connection string. May be repeated: what is as it must be stays.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectMongo, type Role, serviceRoles, type UserDatabases } from '@rhizome/mongo';
+import {
+  connectMongo,
+  knownRoles,
+  serviceRoles,
+  signatureOf,
+  type UserDatabases,
+  writePrivate,
+} from '@rhizome/mongo';
 import type { MongoClient } from 'mongodb';
 import { DeploymentError } from '../deployment-error.js';
 import { passwordIn, serviceUri } from './service-uri.js';
@@ -73,7 +80,8 @@ async function plan(
   { uri, folder, resetPasswords }: InitOptions,
   user: string,
   databases: readonly string[],
-  roles: readonly Role[] | undefined,
+  /** Signature of the roles that the user has; undefined if there is no such user. */
+  roles: string | undefined,
 ): Promise<Plan> {
   const file = join(folder, `${user}.uri`);
   const stored = await readFile(file, 'utf8').then(
@@ -95,7 +103,7 @@ async function plan(
     );
   const actions: UserAction[] = [
     ...(isValid ? [] : (['SET_PASSWORD'] as const)),
-    ...(signatureOf(roles) === signatureOf(serviceRoles(databases)) ? [] : (['SET_ROLES'] as const)),
+    ...(roles === signatureOf(serviceRoles(databases)) ? [] : (['SET_ROLES'] as const)),
   ];
   return { ...own, actions: actions.length === 0 ? ['KEEP'] : actions };
 }
@@ -119,19 +127,6 @@ async function carryOut(
   await admin.command({ updateUser: user, roles, ...pwd });
 }
 
-/** Writes a file that only its owner can read; a reader never sees a part of it. */
-async function writePrivate(file: string, text: string): Promise<void> {
-  const draft = await open(`${file}.new`, 'w', 0o600);
-  try {
-    await draft.chmod(0o600);
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
-  }
-  await rename(`${file}.new`, file);
-}
-
 async function canConnect(uri: string): Promise<boolean> {
   try {
     const client = await connectMongo({ uri, appName: 'rhizome-admin', serverSelectionTimeoutMs: 5000 });
@@ -141,21 +136,3 @@ async function canConnect(uri: string): Promise<boolean> {
     return false;
   }
 }
-
-/** Roles of the users that exist, by name. */
-async function knownRoles(
-  client: MongoClient,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, readonly Role[]>> {
-  const usersInfo = names.map((user) => ({ user, db: 'admin' }));
-  const { users } = (await client.db('admin').command({ usersInfo })) as unknown as {
-    readonly users: readonly { readonly user: string; readonly roles: readonly Role[] }[];
-  };
-  return new Map(users.map(({ user, roles }) => [user, roles]));
-}
-
-const signatureOf = (roles: readonly Role[]): string =>
-  roles
-    .map(({ db, role }) => `${db}.${role}`)
-    .sort()
-    .join();

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 
@@ -34,10 +34,16 @@ export async function clusterKey(folder: string): Promise<ClusterKey> {
 
 /** Writes a file that only its owner can read; a reader never sees a part of it. */
 export async function writePrivate(file: string, text: string): Promise<void> {
-  const draft = `${file}.new`;
-  await writeFile(draft, text, { mode: 0o600 });
-  await chmod(draft, 0o600);
-  await rename(draft, file);
+  const draft = await open(`${file}.new`, 'w', 0o600);
+  try {
+    // Whatever the mode of an earlier draft.
+    await draft.chmod(0o600);
+    await draft.writeFile(text);
+    await draft.sync();
+  } finally {
+    await draft.close();
+  }
+  await rename(`${file}.new`, file);
 }
 
 /** Connection string with all rights: for the owner of the servers, for tests and for tools. */
@@ -80,7 +86,7 @@ export async function createUsers<Name extends string>(
       names.map(async (name) => {
         const roles = serviceRoles(databases[name]);
         const command = known.has(name) ? 'updateUser' : 'createUser';
-        if (!key.isNew && known.get(name) === signature(roles)) return;
+        if (!key.isNew && known.get(name) === signatureOf(roles)) return;
         const pwd = passwordOf(key, name);
         await client.db('admin').command({ [command]: name, pwd, roles, mechanisms: ['SCRAM-SHA-256'] });
       }),
@@ -108,18 +114,26 @@ export interface Role {
 export const serviceRoles = (databases: readonly string[]): Role[] =>
   databases.flatMap((db) => ['readWrite', 'dbAdmin'].map((role) => ({ role, db })));
 
-const signature = (roles: readonly Role[]): string =>
+/** Databases of MongoDB itself: rights on them are rights on all. */
+export const serverDatabases: ReadonlySet<string> = new Set(['admin', 'config', 'local']);
+
+/** Text of roles that does not depend on their order. */
+export const signatureOf = (roles: readonly Role[]): string =>
   roles
     .map(({ role, db }) => `${db}.${role}`)
     .sort()
     .join();
 
-async function knownRoles(client: MongoClient, names: readonly string[]): Promise<Map<string, string>> {
+/** Roles of the users that exist, as {@link signatureOf} writes them, by name. */
+export async function knownRoles(
+  client: MongoClient,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
   const usersInfo = names.map((user) => ({ user, db: 'admin' }));
   const { users } = (await client.db('admin').command({ usersInfo })) as unknown as {
     users: readonly { readonly user: string; readonly roles: readonly Role[] }[];
   };
-  return new Map(users.map(({ user, roles }) => [user, signature(roles)]));
+  return new Map(users.map(({ user, roles }) => [user, signatureOf(roles)]));
 }
 
 /** Derived from the key, so that no other secret has to be stored. */

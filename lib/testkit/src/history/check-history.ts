@@ -1,14 +1,11 @@
 /** Final check of every database with jobs: its history keeps all promises. */
 import { silentLogger } from '@rhizome/log';
-import { connectMongo, startMongod } from '@rhizome/mongo';
+import { connectMongo, serverDatabases, startMongod } from '@rhizome/mongo';
 import type { TestDatabase } from '../test-database.types.js';
 import { exemptChecks } from './exemptions.js';
 import { loadHistory } from './load-history.js';
 import { type Finding, findingsOf, textOf } from './promises.js';
 import { recordsOf } from './records.js';
-
-/** Databases of the server itself. */
-const serversOwn = new Set(['admin', 'config', 'local']);
 
 /**
  * Facts that break a promise in a database; none without jobs.
@@ -40,7 +37,7 @@ export async function checkStore(uri: string, folder?: string): Promise<void> {
   const client = await connectMongo({ uri, appName: 'checker', serverSelectionTimeoutMs: 60_000 });
   try {
     const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
-    for (const { name } of databases.filter((one) => !serversOwn.has(one.name)))
+    for (const { name } of databases.filter((one) => !serverDatabases.has(one.name)))
       await checkHistory(client.db(name), folder).catch((error: unknown) => {
         throw new Error(`in the database ${name}: ${String(error)}`, { cause: error });
       });

@@ -24,6 +24,7 @@ import type { HostFacts, QueueFacts, RelatedJob } from './job-facts.types.js';
 import { readCharacters } from './log-findings.js';
 import { outcomeFields } from './outcomes.js';
 import { kindKey, type Peers, peersOf } from './peers.js';
+import { queueFacts } from './place-diagnosis.js';
 
 /** Dependencies of {@link DiagnosesService}. */
 export interface DiagnosesOptions {
@@ -152,16 +153,7 @@ export class DiagnosesService {
     const health = await queueHealth(known.map(({ _id }) => _id));
     return new Map(
       known.map((queue, at) => {
-        const { name, state, stateReason, stateChangedAt } = queue;
-        const hostProblem = health[at]?.hostProblem;
-        return [
-          name,
-          {
-            ...{ name, state, stateChangedAt, downtimes: downtimes.windowsOf(queue) ?? [] },
-            ...(stateReason === undefined ? {} : { stateReason }),
-            ...(hostProblem == null ? {} : { hostProblem }),
-          },
-        ];
+        return [queue.name, queueFacts(queue, health[at], downtimes)];
       }),
     );
   }

@@ -23,7 +23,7 @@ import { type CountedFailures, mostCodes, sampleKey, samplesWithLogs } from './f
 import { attemptWith, failedAttempt } from './failure-causes.js';
 import type { RelatedJob } from './job-facts.types.js';
 import { readCharacters } from './log-findings.js';
-import { diagnosePlace, type PlaceQueue } from './place-diagnosis.js';
+import { diagnosePlace, type PlaceQueue, queueFacts } from './place-diagnosis.js';
 import { diagnoseTask } from './task-diagnosis.js';
 
 /** Dependencies of {@link GroupDiagnosesService}. */
@@ -160,14 +160,8 @@ export class GroupDiagnosesService {
     for (const { facts } of this.#options.fleet.workers())
       if (facts.state === 'READY') ready.set(facts.queueId, (ready.get(facts.queueId) ?? 0) + 1);
     return queues.map((queue, at) => {
-      const { _id, name, state, stateReason, stateChangedAt } = queue;
-      const hostProblem = health[at]?.hostProblem;
-      return {
-        ...{ name, state, stateChangedAt, health: health[at], readyWorkers: ready.get(_id) ?? 0 },
-        downtimes: this.#options.downtimes.windowsOf(queue) ?? [],
-        ...(stateReason === undefined ? {} : { stateReason }),
-        ...(hostProblem == null ? {} : { hostProblem }),
-      };
+      const facts = queueFacts(queue, health[at], this.#options.downtimes);
+      return { ...facts, health: health[at], readyWorkers: ready.get(queue._id) ?? 0 };
     });
   }
 

@@ -1,5 +1,7 @@
 /** Diagnosis of a queue, or of the queues of a site. Pure. */
 import type { ErrorTotal } from '../events/failures/error-summary.types.js';
+import type { DowntimesService } from '../queues/downtimes/downtimes.service.js';
+import type { QueueDocument } from '../queues/queue.document.js';
 import type { QueueHealth } from '../workers/canaries/canary-plan.js';
 import { plural } from '../shared/plural.js';
 import type { Action, Cause, Diagnosis, Evidence } from './diagnosis.types.js';
@@ -13,6 +15,20 @@ export interface PlaceQueue extends QueueFacts {
   /** Workers that take jobs. */
   readonly readyWorkers: number;
   readonly health?: QueueHealth | null | undefined;
+}
+
+/** Facts of a queue, for the diagnosis of its jobs and of itself. */
+export function queueFacts(
+  queue: QueueDocument,
+  health: QueueHealth | null | undefined,
+  downtimes: Pick<DowntimesService, 'windowsOf'>,
+): QueueFacts {
+  const { name, state, stateReason, stateChangedAt } = queue;
+  return {
+    ...{ name, state, stateChangedAt, downtimes: downtimes.windowsOf(queue) ?? [] },
+    ...(stateReason === undefined ? {} : { stateReason }),
+    ...(health?.hostProblem == null ? {} : { hostProblem: health.hostProblem }),
+  };
 }
 
 /** Facts of a queue or site. */

@@ -7,6 +7,7 @@ import { hasTaskEnded, type TaskFacts } from '../tasks/task.document.js';
 import type { Action, Cause, Diagnosis } from './diagnosis.types.js';
 import { causesByCode, type CountedFailures, groupCauses } from './failure-groups.js';
 import { byShare, ranked } from './ranking.js';
+import { kindOfPending, resumeTask } from './waiting-causes.js';
 
 /** Facts of a task. */
 export interface TaskDiagnosisFacts {
@@ -60,15 +61,8 @@ function blockingCauses({ task, states, pending }: TaskDiagnosisFacts): readonly
   return found;
 }
 
-const kinds: Readonly<Partial<Record<PendingFacts['kind'], Cause['kind']>>> = {
-  READY: 'CAPACITY',
-  TASK_PAUSED: 'TASK_SUSPENDED',
-  TASK_STOPPING: 'TASK_SUSPENDED',
-  CONTACT_LOST: 'WORKER',
-};
-
 function pendingCause({ kind, summary }: PendingFacts): Cause {
-  const own = kinds[kind] ?? (kind as Cause['kind']);
+  const own = kindOfPending[kind];
   const evidence = [{ kind: 'CONSTRAINT', text: summary } as const];
   return { kind: own, statement: `No job of it runs. One that waits: ${summary}`, confidence: 0.9, evidence };
 }
@@ -83,19 +77,7 @@ const changes = {
 
 function actionsOf(facts: TaskDiagnosisFacts, causes: readonly Cause[]): readonly Action[] {
   const { task, states, failures } = facts;
-  const resume: readonly Action[] =
-    task.state === 'PAUSED'
-      ? [
-          {
-            ...{
-              title: 'Resume the task',
-              operation: 'resumeTask',
-              variables: { input: { taskId: task._id } },
-            },
-            ...{ effect: 'All jobs of the task may start.', isUndoable: true },
-          },
-        ]
-      : [];
+  const resume = task.state === 'PAUSED' ? [resumeTask(task._id)] : [];
   if ((states.FAILED ?? 0) === 0) return resume;
   const main = mainKind(facts, causes);
   const change = main === 'MEMORY' || main === 'WALLTIME' ? changes[main] : undefined;

@@ -4,7 +4,8 @@ import { plural } from '../shared/plural.js';
 import type { Action, Cause, CauseKind, Evidence } from './diagnosis.types.js';
 import type { JobFacts, QueueFacts, RelatedJob } from './job-facts.types.js';
 
-const kinds: Readonly<Record<PendingKind, CauseKind>> = {
+/** Kind of the cause for which a job waits. */
+export const kindOfPending: Readonly<Record<PendingKind, CauseKind>> = {
   HELD: 'HELD',
   PARENTS: 'PARENTS',
   BACKOFF: 'BACKOFF',
@@ -17,6 +18,12 @@ const kinds: Readonly<Record<PendingKind, CauseKind>> = {
   READY: 'CAPACITY',
   CONTACT_LOST: 'WORKER',
 };
+/** Ends the pause of a task. */
+export const resumeTask = (taskId: string): Action => ({
+  ...{ title: 'Resume the task', operation: 'resumeTask', variables: { input: { taskId } } },
+  ...{ effect: 'All jobs of the task may start.', isUndoable: true },
+});
+
 /** Kinds for which the constraints of the job do not matter. */
 const withoutConstraints: ReadonlySet<PendingKind> = new Set<PendingKind>([
   ...([
@@ -36,7 +43,7 @@ const mostConstraints = 3;
 export function waitingCauses(facts: JobFacts): readonly Cause[] {
   const { pending, queue } = facts;
   if (!pending) return [];
-  const kind = kinds[pending.kind];
+  const kind = kindOfPending[pending.kind];
   const evidence = [...evidenceOf(facts), ...constraintEvidence(facts)];
   return [
     { kind, statement: pending.summary, confidence: 1, evidence },
@@ -56,7 +63,7 @@ function evidenceOf({ job, pending, parents = [] }: JobFacts): readonly Evidence
   if (pending?.kind === 'PARENTS') return parents.map(parentEvidence);
   if (pending?.kind === 'BACKOFF' && notBefore)
     return [{ kind: 'TRANSITION', text: `The next attempt starts after ${notBefore.toISOString()}.` }];
-  if (kinds[pending?.kind ?? 'READY'] === 'TASK_SUSPENDED' && job.taskId !== undefined)
+  if (kindOfPending[pending?.kind ?? 'READY'] === 'TASK_SUSPENDED' && job.taskId !== undefined)
     return [
       { kind: 'TRANSITION', text: 'Its task gets no workers.', target: { kind: 'TASK', id: job.taskId } },
     ];
@@ -134,13 +141,7 @@ export function waitingActions({ job: { _id, revision, taskId }, pending }: JobF
         ...{ effect: 'Ends the hold: a worker may get the job.', isUndoable: true },
       },
     ];
-  if (pending?.kind === 'TASK_PAUSED' && taskId !== undefined)
-    return [
-      {
-        ...{ title: 'Resume the task', operation: 'resumeTask', variables: { input: { taskId } } },
-        ...{ effect: 'All jobs of the task may start.', isUndoable: true },
-      },
-    ];
+  if (pending?.kind === 'TASK_PAUSED' && taskId !== undefined) return [resumeTask(taskId)];
   if (pending?.kind !== 'NO_MATCH') return [];
   const relaxed = pending.relaxations[0];
   const cancel: Action = {

@@ -17,7 +17,7 @@ import { type ChangeFlags, changesOf, withChanges } from '../../flags/change-fla
 import { addClone } from './clone.js';
 import { convert, tryFile, withoutGateway } from './convert.js';
 import { type FileFlags, fileFormats } from './foreign-file.js';
-import { list, show, tree } from './show.js';
+import { list, show, tree, type TreeFlags } from './show.js';
 import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';
 
@@ -119,9 +119,8 @@ function addReads(group: Command, world: World, finish: Finish): void {
     .option('--state <state>', 'only nodes in this state; may be repeated', collect, [])
     .option('--label <label>', 'only nodes with this label; may be repeated', collect, [])
     .option('--within <node>', 'only nodes of the sub-graph of this node');
-  nodes.action(
-    (id: string, flags: { readonly state: readonly string[]; readonly label: readonly string[] }) =>
-      finish(withSession(nodes, world, (session) => tree(session, id, flags))),
+  nodes.action((id: string, flags: TreeFlags) =>
+    finish(withSession(nodes, world, (session) => tree(session, id, flags))),
   );
   const watching = ofWorkflow(group.command('watch')).description(
     'watch a workflow until it ends; exit code 0 if it SUCCEEDED',
