@@ -6,7 +6,7 @@ import { OutputAddressesDocument } from '../operations.generated.js';
 import { foldersOf, type OutputFolder, type StoredOutput, sizeText } from './output-folders.js';
 import { FilePreview } from './preview.js';
 import { ReadProblem } from './read-problem.js';
-import { ReadError } from './stored-file.js';
+import { signed } from './stored-file.js';
 import { visibleText } from '../components/visible-text.js';
 
 /** Actions on each file of a list. */
@@ -36,11 +36,8 @@ export function Outputs({
   const title = attempt === null ? 'Outputs' : `Files kept of attempt ${attempt}`;
   const onDownload = ({ name }: StoredOutput): void => {
     setFailed(null);
-    addresses(name).then(
-      (address) => {
-        if (address !== null) download(address, name);
-        else setFailed({ name, error: new ReadError('UNSIGNED', 'Core has no address of this file.') });
-      },
+    signed(() => addresses(name)).then(
+      ({ href }) => download(href, name),
       (error: unknown) => setFailed({ name, error }),
     );
   };

@@ -57,7 +57,8 @@ export async function readStored(output: StoredOutput, options: ReadOptions): Pr
   return { bytes, isWhole, isVerified: await isIntact(bytes, sha256) };
 }
 
-async function signed(addressOf: AddressSource): Promise<URL> {
+/** A new address of a file. @throws ReadError UNSIGNED if core has none */
+export async function signed(addressOf: AddressSource): Promise<URL> {
   const address = await addressOf();
   if (address === null || !URL.canParse(address))
     throw new ReadError('UNSIGNED', 'Core has no address of this file: its storage was removed or is away.');
